@@ -43,8 +43,8 @@ export function roiAlignFamily(entry: FamilyEntry): OpCase[] {
 }
 
 /**
- * [x1, y1, x2, y2] in feature pixels; 0 inside, 1 across the border, 2 outside, 3 zero area, 4 one pixel, 5 whole map,
- * 6 inverted (both axes), 7 zero width.
+ * [x1, y1, x2, y2] in feature pixels; 0 inside, 1 across the border, 2 outside, 3 zero area, 4 one pixel, 5
+ * whole map, 6 inverted (both axes), 7 zero width.
  */
 function roiOfKind(kind: number, s: Stream, w: number, h: number): [number, number, number, number] {
   const [a, b, c, d] = [s.next(), s.next(), s.next(), s.next()];
@@ -69,9 +69,10 @@ function roiOfKind(kind: number, s: Stream, w: number, h: number): [number, numb
 }
 
 /**
- * Expands a family entry of `nms`; the same as `nms_family` of test/goldens/prng.py. Scenario = case % 6: 0 random boxes,
- * 1 equal scores, 2 copies of few boxes, 3 clusters, 4 with degenerate boxes (zero width, zero area, inverted), 5 small integer
- * coordinates and five score values (IoU exactly at the threshold, many ties).
+ * Expands a family entry of `nms`; the same as `nms_family` of test/goldens/prng.py. Scenario = case % 6: 0
+ * random boxes, 1 equal scores, 2 copies of few boxes, 3 clusters, 4 with degenerate boxes (zero width, zero
+ * area, inverted), 5 small integer coordinates and five score values (IoU exactly at the threshold, many
+ * ties).
  */
 export function nmsFamily(entry: FamilyEntry): OpCase[] {
   return Array.from({ length: entry.count }, (_, c) => {
@@ -120,7 +121,10 @@ function nmsScore(scenario: number, v: number): number {
   return scenario === 5 ? Math.floor(5 * v) / 5 : v;
 }
 
-/** 1 where total <= limit, else the smallest prime >= max(11, total / limit): no axis is a multiple of it for long. */
+/**
+ * 1 where total <= limit, else the smallest prime >= max(11, total / limit): no axis is a multiple of it for
+ * long.
+ */
 export function sampleStride(total: number, limit: number): number {
   if (total <= limit) return 1;
   let stride = Math.max(11, Math.ceil(total / limit));

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { type FamilyEntry, nmsFamily, roiAlignFamily } from './families.js';
 import type { InputSpec } from './inputs.js';
 
-/** A case of test/cases/OP.json: how its inputs are made, and the op's attributes under the names of that file. */
+/**
+ * A case of test/cases/OP.json: how its inputs are made, and the op's attributes under the names of that
+ * file.
+ */
 export interface OpCase {
   name: string;
   inputs: Record<string, InputSpec>;
@@ -47,7 +50,10 @@ export function loadCases(op: string): OpCase[] {
   });
 }
 
-/** The expected outputs of one op by key (`CASE.out`, `CASE.samples`, `CASE.boxes`, …); a reader apart from the library's own. */
+/**
+ * The expected outputs of one op by key (`CASE.out`, `CASE.samples`, `CASE.boxes`, …); a reader apart from
+ * the library's own.
+ */
 export function loadGoldens(op: string): Map<string, Golden> {
   const bytes = readFileSync(join(TEST_FOLDER, 'goldens', `${op}.safetensors`));
   const start = 8 + Number(bytes.readBigUInt64LE(0));
@@ -91,8 +97,8 @@ export function golden(
 }
 
 /**
- * Relative error of a float output against its golden, whether stored whole (`CASE.out`) or as samples (`CASE.samples`; for
- * an output with another name `CASE.NAME` and `CASE.NAME.samples`).
+ * Relative error of a float output against its golden, whether stored whole (`CASE.out`) or as samples
+ * (`CASE.samples`; for an output with another name `CASE.NAME` and `CASE.NAME.samples`).
  */
 export function outputError(
   goldens: Map<string, Golden>,

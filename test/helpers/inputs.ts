@@ -81,7 +81,10 @@ function rois(spec: InputSpec): Float32Array {
   return out;
 }
 
-/** Distinct, evenly spaced values in random order; rank 0 is the largest of uniform(seed), equal ones by index. */
+/**
+ * Distinct, evenly spaced values in random order; rank 0 is the largest of uniform(seed), equal ones by
+ * index.
+ */
 function ranked(spec: InputSpec, n: number): Float32Array {
   const { seed = 0, hi = 1, step = 1, every = 1, phase = 0 } = spec;
   const u = unit(seed, n);

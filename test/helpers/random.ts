@@ -1,4 +1,7 @@
-/** Counter-based random numbers: every value is a function of (seed, index), bit-identical to test/goldens/prng.py. */
+/**
+ * Counter-based random numbers: every value is a function of (seed, index), bit-identical to
+ * test/goldens/prng.py.
+ */
 
 /** 32-bit integer hash (two multiply-xorshift rounds). */
 export function hash32(x: number): number {
