@@ -1,0 +1,90 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/status.h"
+#include "core/tensor.h"
+
+namespace nlrcnn {
+
+// Settings of one op call, as TypeScript passed them (lib/ops gives them their types).
+class Attrs {
+ public:
+  using Value = std::variant<double, std::string, std::vector<double>>;
+
+  void set(std::string name, Value value) { values_[std::move(name)] = std::move(value); }
+  double number(const std::string& name, double fallback) const;
+  int64_t integer(const std::string& name, int64_t fallback) const {
+    return static_cast<int64_t>(number(name, static_cast<double>(fallback)));
+  }
+  bool flag(const std::string& name) const { return number(name, 0) != 0; }
+  std::string string(const std::string& name, const std::string& fallback) const;
+  std::vector<double> numbers(const std::string& name, std::vector<double> fallback) const;
+  std::string key() const;  // equal for equal settings
+
+ private:
+  std::map<std::string, Value> values_;
+};
+
+// One call of an op before it runs. A missing optional input has an empty shape-less desc and present[i] == false.
+struct OpCall {
+  std::string name;
+  Attrs attrs;
+  std::vector<TensorDesc> in, out;
+  std::vector<bool> present;
+
+  bool has(size_t i) const { return i < present.size() && present[i]; }
+};
+
+// What an op needs of its inputs' layout; the recorder inserts a reorder where it does not fit.
+enum class Wants : uint8_t { plain, blocked, any };
+
+// The contract of an op (native/ops/NAME.h): checks arguments, gives the outputs' descs. Shared by all backends.
+struct OpContract {
+  const char* name;
+  Wants (*wants)(const OpCall& call, size_t input);
+  Result<std::vector<TensorDesc>> (*infer)(const OpCall& call);
+};
+
+struct View {
+  const TensorDesc* desc = nullptr;
+  void* data = nullptr;
+
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+// Handed to a kernel on the device thread.
+struct RunContext {
+  std::vector<View> in, out;
+  std::vector<Storage*> in_storage;  // of weights that stay the same between runs; else null
+  void* workspace = nullptr;
+  // Outputs with a -1 dimension are allocated by the kernel: fills out[i].
+  std::vector<Tensor> dynamic_out;
+  Status allocate(size_t output, Shape shape);
+};
+
+// An op made ready for fixed shapes on one backend.
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  virtual size_t workspace_bytes() const { return 0; }
+  virtual Status run(RunContext& context) = 0;
+};
+
+// A backend's constructor of a kernel; `block` is the device's channel block.
+using KernelFactory = Result<std::unique_ptr<Kernel>> (*)(const OpCall& call, int block);
+
+const OpContract* find_contract(const std::string& name);
+KernelFactory find_cpu_kernel(const std::string& name);
+
+// Shape messages all read alike: "Expected rois of shape [K, 5] but received [12, 4]".
+Status expected_shape(const char* what, const char* shape, const Shape& received);
+
+}  // namespace nlrcnn

@@ -1,0 +1,71 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+
+namespace nlrcnn {
+
+enum class DType : uint8_t { f32, bf16, f16, u8, u16, i32, i64 };
+
+size_t dtype_size(DType dtype);
+const char* dtype_name(DType dtype);
+bool parse_dtype(const std::string& name, DType* out);
+
+// plain: row-major. blocked: 4-D activations as [N, ceil(C/B), H, W, B] with zero-filled channel padding,
+// B = the device's channel block (Device::channel_block).
+enum class Layout : uint8_t { plain, blocked };
+
+using Shape = std::vector<int64_t>;
+
+int64_t element_count(const Shape& shape);
+std::string to_string(const Shape& shape);  // "[12, 4]"
+
+struct TensorDesc {
+  DType dtype = DType::f32;
+  Shape shape;  // a -1 marks a dimension that is known only after the op has run
+  Layout layout = Layout::plain;
+
+  bool dynamic() const;
+  // Elements including channel padding.
+  int64_t stored_elements(int block) const;
+  size_t bytes(int block) const { return static_cast<size_t>(stored_elements(block)) * dtype_size(dtype); }
+  bool operator==(const TensorDesc&) const = default;
+};
+
+// Memory of one tensor on one device. Filled by the device thread; `status` tells whether its producer failed.
+class Storage {
+ public:
+  Storage(void* data, size_t bytes, void (*release)(void*, size_t)) : data_(data), bytes_(bytes), release_(release) {}
+  ~Storage() {
+    if (release_) release_(data_, bytes_);
+  }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+  Status status;
+  // Packed forms of a weight (blocked, Winograd …), keyed by format; touched by the device thread only.
+  std::map<std::string, std::shared_ptr<Storage>> packed;
+
+ private:
+  void* data_;
+  size_t bytes_;
+  void (*release_)(void*, size_t);
+};
+
+struct Tensor {
+  TensorDesc desc;
+  std::shared_ptr<Storage> storage;
+};
+
+// Page-aligned host memory, kept on huge pages where the kernel offers them; null when there is none left.
+std::shared_ptr<Storage> allocate_host(size_t bytes);
+
+}  // namespace nlrcnn
