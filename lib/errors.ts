@@ -42,7 +42,8 @@ export function invalidArgument(expected: string, name: string, actual: unknown)
 
 function describe(value: unknown): string {
   if (typeof value === 'string') return `${JSON.stringify(value.slice(0, 80))} of type string`;
-  if (typeof value === 'object' && value !== null) return `an object of type ${value.constructor?.name ?? 'null-prototype'}`;
+  if (typeof value === 'object' && value !== null)
+    return `an object of type ${value.constructor?.name ?? 'null-prototype'}`;
   if (typeof value === 'function') return 'a function';
   return value === undefined || value === null ? String(value) : `${String(value)} of type ${typeof value}`;
 }
