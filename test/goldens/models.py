@@ -176,13 +176,14 @@ def check(case, model, pixels, detections, stages):
     figures = {"detections": count, "margins": margins(model, stages, detections)}
     assert 20 <= count < model.roi_heads.detections_per_img, f"{name}: {count} detections"
     assert len(detections["labels"].unique()) >= 3, f"{name}: {detections['labels'].unique().tolist()}"
-    least = {"score_threshold": 2e-5, "nms_iou": 2e-5, "nms_score": 2e-6, "neighbours": 2e-6}
+    least = {"score_threshold": 1e-4, "nms_iou": 1e-4, "nms_score": 2e-5, "neighbours": 2e-5}
     for key, bound in least.items():
         assert figures["margins"][key] >= bound, f"{name}: {key} {figures['margins'][key]:.1e}"
     if "masks" in detections:
         filled = (stages["chosen_mask_logits"] > 0).float().mean((1, 2))
         figures["mask_fill"] = [round(filled.quantile(q).item(), 3) for q in (0.1, 0.5, 0.9)]
-        assert 0.05 < filled.mean() < 0.95 and (filled.std() > 0.1), f"{name}: masks fill {filled.mean():.2f}"
+        partly = ((filled > 0.02) & (filled < 0.98)).float().mean().item()
+        assert partly > 0.3, f"{name}: {partly:.2f} of the masks fill a part of their box"
     for n in range(2):
         shifts = prng.uniform(900 + n, pixels.size, 1 - 1e-5, 1 + 1e-5).reshape(pixels.shape).transpose(2, 0, 1)
         differences = compare(detections, run(model, pixels, factor=torch.from_numpy(shifts.copy()))[0])
