@@ -1,0 +1,184 @@
+import type { OpContext } from '../device.js';
+import { Conv2d, ConvTranspose2d } from '../layers/conv.js';
+import { Linear } from '../layers/linear.js';
+import type { Parameters } from '../layers/parameters.js';
+import { linear } from '../ops/linear.js';
+import { maskProbs } from '../ops/mask_probs.js';
+import { roiAlign } from '../ops/roi_align.js';
+import { tapBias } from '../ops/tap_bias.js';
+import type { Tensor } from '../tensor.js';
+import type { ModelConfig } from './model-config.js';
+import { type Fused, NonLocalRoi, splitChannels } from './non-local-roi.js';
+
+const BOX_SIZE = 7;
+const MASK_SIZE = 14;
+/** p2 … p5; p6 is for proposals alone. */
+const SCALES = [1 / 4, 1 / 8, 1 / 16, 1 / 32];
+
+/** torchvision's MultiScaleRoIAlign(…, output size, sampling_ratio=2). */
+function pool(
+  context: OpContext,
+  levels: readonly Tensor[],
+  boxes: Tensor,
+  count: Tensor,
+  size: number,
+): Tensor {
+  return roiAlign(context, levels.slice(0, SCALES.length), boxes, {
+    outputSize: [size, size],
+    spatialScales: SCALES,
+    samplingRatio: 2,
+    count,
+  });
+}
+
+function makeBlock(
+  parameters: Parameters,
+  head: 'box' | 'mask',
+  config: ModelConfig,
+): NonLocalRoi | undefined {
+  const block = config.non_local_roi;
+  if (!block?.heads.includes(head)) return undefined;
+  return new NonLocalRoi(parameters, `roi_heads.${head}_nl`, block);
+}
+
+/** What each stage of the box head gave, rows as the proposals. */
+export interface BoxStages {
+  box_pool: Tensor;
+  box_nl?: Fused;
+  box_head: Tensor;
+  class_logits: Tensor;
+  box_regression: Tensor;
+}
+
+/** RoIAlign 7×7, the block, TwoMLPHead and FastRCNNPredictor. */
+export class BoxHead {
+  readonly #block: NonLocalRoi | undefined;
+  readonly #fc6: Linear;
+  /** Of y: summed over the 49 places, as y is the same at each (identity 2). */
+  readonly #fc6Y: Tensor | undefined;
+  readonly #fc7: Linear;
+  readonly #score: Linear;
+  readonly #deltas: Linear;
+
+  /** Reads `roi_heads.{box_nl,box_head,box_predictor}.*`. */
+  constructor(parameters: Parameters, config: ModelConfig) {
+    this.#block = makeBlock(parameters, 'box', config);
+    const fc6 = 'roi_heads.box_head.fc6';
+    if (this.#block && config.non_local_roi?.fusion === 'concat') {
+      const { data, shape } = parameters.take(`${fc6}.weight`);
+      const outputs = shape[0]!;
+      const places = BOX_SIZE * BOX_SIZE;
+      const { x, y } = splitChannels(data, outputs, config.fpn_channels, places);
+      const sums = sumPlaces(y, places);
+      const weight = parameters.upload(x, [outputs, x.length / outputs]);
+      this.#fc6 = new Linear(weight, parameters.place(`${fc6}.bias`), true);
+      this.#fc6Y = parameters.upload(sums, [outputs, sums.length / outputs]);
+    } else {
+      this.#fc6 = Linear.load(parameters, fc6, true);
+    }
+    this.#fc7 = Linear.load(parameters, 'roi_heads.box_head.fc7', true);
+    this.#score = Linear.load(parameters, 'roi_heads.box_predictor.cls_score');
+    this.#deltas = Linear.load(parameters, 'roi_heads.box_predictor.bbox_pred');
+  }
+
+  forward(context: OpContext, levels: readonly Tensor[], boxes: Tensor, count: Tensor): BoxStages {
+    const pooled = pool(context, levels, boxes, count, BOX_SIZE);
+    const block = this.#block?.forward(context, pooled, count);
+    const { x, y }: Fused = block ?? { x: pooled };
+    const accumulate = y && this.#fc6Y && linear(context, y, this.#fc6Y, { count });
+    const hidden = this.#fc6.forward(context, x, { accumulate, count });
+    const head = this.#fc7.forward(context, hidden, { count });
+    return {
+      box_pool: pooled,
+      ...(block && { box_nl: block }),
+      box_head: head,
+      class_logits: this.#score.forward(context, head, { count }),
+      box_regression: this.#deltas.forward(context, head, { count }),
+    };
+  }
+}
+
+/** [..., places] -> [...], summed in double. */
+function sumPlaces(data: Float32Array, places: number): Float32Array {
+  const out = new Float32Array(data.length / places);
+  for (let i = 0; i < out.length; i++) {
+    let sum = 0;
+    for (let p = 0; p < places; p++) sum += data[i * places + p]!;
+    out[i] = sum;
+  }
+  return out;
+}
+
+/** What each stage of the mask head gave, rows as the detections. */
+export interface MaskStages {
+  mask_pool: Tensor;
+  mask_nl?: Fused;
+  /** What the predictor's last convolution reads, [D, C', 28, 28]. */
+  features: Tensor;
+}
+
+/** RoIAlign 14×14, the block, the mask head's convolutions and MaskRCNNPredictor. */
+export class MaskHead {
+  readonly #block: NonLocalRoi | undefined;
+  /** The first convolution's weights of y (identity 3). */
+  readonly #tap: { weight: Tensor; bias: Tensor } | undefined;
+  readonly #convs: Conv2d[] = [];
+  readonly #up: ConvTranspose2d;
+  readonly #logits: Conv2d;
+
+  /** Reads `roi_heads.{mask_nl,mask_head,mask_predictor}.*`. */
+  constructor(parameters: Parameters, config: ModelConfig) {
+    this.#block = makeBlock(parameters, 'mask', config);
+    const settings = { padding: [1, 1], relu: true } as const;
+    for (let k = 0; k < config.mask_head_convs; k++) {
+      const name = `roi_heads.mask_head.${k}.0`;
+      if (k > 0 || !this.#block || config.non_local_roi?.fusion !== 'concat') {
+        this.#convs.push(Conv2d.load(parameters, name, settings));
+        continue;
+      }
+      const { data, shape } = parameters.take(`${name}.weight`);
+      const outputs = shape[0]!;
+      const channels = config.fpn_channels;
+      const { x, y } = splitChannels(data, outputs, channels, 9);
+      this.#tap = {
+        weight: parameters.upload(y, [outputs, shape[1]! - channels, 3, 3]),
+        bias: parameters.place(`${name}.bias`),
+      };
+      this.#convs.push(new Conv2d(parameters.upload(x, [outputs, channels, 3, 3]), undefined, settings));
+    }
+    this.#up = ConvTranspose2d.load(parameters, 'roi_heads.mask_predictor.conv5_mask', true);
+    this.#logits = Conv2d.load(parameters, 'roi_heads.mask_predictor.mask_fcn_logits');
+  }
+
+  forward(context: OpContext, levels: readonly Tensor[], boxes: Tensor, count: Tensor): MaskStages {
+    const pooled = pool(context, levels, boxes, count, MASK_SIZE);
+    const block = this.#block?.forward(context, pooled, count);
+    const { x, y }: Fused = block ?? { x: pooled };
+    const size = { height: MASK_SIZE, width: MASK_SIZE };
+    let features = x;
+    for (const [k, conv] of this.#convs.entries()) {
+      const residual =
+        k === 0 && y && this.#tap
+          ? tapBias(context, y, this.#tap.weight, { ...size, bias: this.#tap.bias, count })
+          : undefined;
+      features = conv.forward(context, features, { residual, count });
+    }
+    features = this.#up.forward(context, features, { count });
+    return { mask_pool: pooled, ...(block && { mask_nl: block }), features };
+  }
+
+  /** Sigmoid of each detection's own class, [D, 28, 28]. */
+  probabilities(context: OpContext, features: Tensor, labels: Tensor, count: Tensor): Tensor {
+    return maskProbs(context, features, {
+      weight: this.#logits.weight,
+      bias: this.#logits.bias!,
+      labels,
+      count,
+    });
+  }
+
+  /** Logits of all classes, [D, C, 28, 28], for inspection. */
+  allLogits(context: OpContext, features: Tensor, count: Tensor): Tensor {
+    return this.#logits.forward(context, features, { count });
+  }
+}

@@ -1,0 +1,30 @@
+import type { Pair } from '../ops/conv2d.js';
+import type { ModelConfig } from './model-config.js';
+
+/** [height, width] of a picture on its way through the network. */
+export interface PictureSize {
+  original: Pair;
+  resized: Pair;
+  /** The resized picture with zeros up to multiples of 32. */
+  padded: Pair;
+  /** [x, y] from resized to original pixels, float32 as in torchvision's resize_boxes. */
+  boxScale: Pair;
+}
+
+const DIVISIBLE = 32;
+
+/** torchvision's GeneralizedRCNNTransform: the short side to `min_size` unless the long side passes `max_size`. */
+export function pictureSize(height: number, width: number, config: ModelConfig): PictureSize {
+  const scale = Math.min(
+    config.min_size / Math.min(height, width),
+    config.max_size / Math.max(height, width),
+  );
+  const resized: Pair = [Math.max(1, Math.floor(height * scale)), Math.max(1, Math.floor(width * scale))];
+  const pad = (side: number) => Math.ceil(side / DIVISIBLE) * DIVISIBLE;
+  return {
+    original: [height, width],
+    resized,
+    padded: [pad(resized[0]), pad(resized[1])],
+    boxScale: [Math.fround(width / resized[1]), Math.fround(height / resized[0])],
+  };
+}

@@ -1,0 +1,7 @@
+import { type OpContext, single } from '../device.js';
+import type { Tensor } from '../tensor.js';
+
+/** x float32 [K, D, H, W] + v [K, D] at every place; rows beyond `count` (int32 [1]) may be left unwritten. */
+export function addBroadcast(context: OpContext, x: Tensor, v: Tensor, count?: Tensor): Tensor {
+  return single(context.op('add_broadcast', [x, v, count]));
+}

@@ -1,0 +1,80 @@
+import ndarray, { type NdArray } from 'ndarray';
+import { binding, type DType, type HostTensor, type NativeTensor, type TypedArray } from './binding.js';
+import { NlrcnnError } from './errors.js';
+
+const DTYPES: ReadonlyMap<unknown, DType> = new Map<unknown, DType>([
+  [Float32Array, 'float32'],
+  [Uint8Array, 'uint8'],
+  [Uint16Array, 'uint16'],
+  [Int32Array, 'int32'],
+  [BigInt64Array, 'int64'],
+]);
+
+/** A typed handle to an array on the device. Ops give it back before they have run; `read()` waits for them. */
+export class Tensor {
+  /** The native handle, for ops. */
+  readonly native: NativeTensor;
+
+  constructor(native: NativeTensor) {
+    this.native = native;
+  }
+
+  /**
+   * Copies `data` (row-major) to the device.
+   * @throws NlrcnnError ERR_NLRCNN_DTYPE for arrays of another kind, ERR_NLRCNN_SHAPE where the length does not fit.
+   */
+  static from(data: TypedArray, shape: readonly number[]): Tensor {
+    const dtype = DTYPES.get(data?.constructor);
+    if (!dtype) {
+      const received = (data as object | undefined)?.constructor?.name ?? String(data);
+      throw new NlrcnnError(
+        'ERR_NLRCNN_DTYPE',
+        `Expected a Float32Array, Uint8Array, Uint16Array, Int32Array or BigInt64Array but received ${received}`,
+      );
+    }
+    const count = shape.reduce((a, b) => a * b, 1);
+    if (data.length !== count) {
+      throw new NlrcnnError(
+        'ERR_NLRCNN_SHAPE',
+        `Expected ${count} values for shape [${shape.join(', ')}] but received ${data.length}`,
+      );
+    }
+    return new Tensor(binding().tensor(dtype, shape, data));
+  }
+
+  get dtype(): DType {
+    return this.native.dtype;
+  }
+
+  /** -1 marks a dimension that only the run of the op tells (for example of `nms`). */
+  get shape(): readonly number[] {
+    return this.native.shape;
+  }
+
+  get disposed(): boolean {
+    return this.native.disposed;
+  }
+
+  /** The values, row-major, once every op before has run; rejects with the error of an op that failed. */
+  async read(): Promise<HostTensor> {
+    return binding().read(this.native);
+  }
+
+  /** As `read()`, as an ndarray. */
+  async toNdarray(): Promise<NdArray<Exclude<TypedArray, BigInt64Array>>> {
+    const { data, shape, dtype } = await this.read();
+    if (data instanceof BigInt64Array) {
+      throw new NlrcnnError('ERR_NLRCNN_DTYPE', `Expected a dtype of at most 32 bits but received ${dtype}`);
+    }
+    return ndarray(data, shape);
+  }
+
+  /** Frees the device memory; ops already queued still have it. */
+  dispose(): void {
+    this.native.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
