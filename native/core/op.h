@@ -83,6 +83,10 @@ using KernelFactory = Result<std::unique_ptr<Kernel>> (*)(const OpCall& call, in
 
 const OpContract* find_contract(const std::string& name);
 KernelFactory find_cpu_kernel(const std::string& name);
+std::vector<std::string> op_names();
+
+// The input whose memory the output may take over (a residual), or -1.
+int in_place_input(const OpCall& call);
 
 // Shape messages all read alike: "Expected rois of shape [K, 5] but received [12, 4]".
 Status expected_shape(const char* what, const char* shape, const Shape& received);

@@ -1,0 +1,54 @@
+#include "core/graph.h"
+
+namespace nlrcnn {
+
+int Graph::add(Value value) {
+  values.push_back(std::move(value));
+  return static_cast<int>(values.size()) - 1;
+}
+
+int Graph::input(TensorDesc desc) { return add({std::move(desc), nullptr, input_count++}); }
+
+int Graph::external(const Tensor& tensor) { return add({tensor.desc, tensor.storage, -1}); }
+
+int Graph::in_layout(int value, Layout layout) {
+  const TensorDesc from = values[value].desc;
+  if (from.layout == layout) return value;
+  TensorDesc to = from;
+  to.layout = layout;
+  const int out = add({to, nullptr, -1});
+  steps.push_back({{"reorder", {}, {from}, {to}, {true}}, {value}, {out}});
+  return out;
+}
+
+Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in, Attrs attrs) {
+  const OpContract* contract = find_contract(name);
+  if (!contract) return Status::error(Code::argument, "Expected the name of an op but received " + name);
+  OpCall call{name, std::move(attrs), {}, {}, {}};
+  for (int value : in) {
+    call.present.push_back(value >= 0);
+    call.in.push_back(value >= 0 ? values[value].desc : TensorDesc{});
+    if (value >= 0 && call.in.back().dynamic())
+      return Status::error(Code::unsupported, "Expected inputs of " + name + " whose shape is known but received " +
+                                                  to_string(call.in.back().shape));
+  }
+  auto checked = contract->infer(call);
+  if (!checked.ok()) return checked.status();
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (in[i] < 0) continue;
+    const Wants wants = contract->wants(call, i);
+    if (wants == Wants::any || (wants == Wants::blocked && call.in[i].shape.size() != 4)) continue;
+    in[i] = in_layout(in[i], wants == Wants::blocked ? Layout::blocked : Layout::plain);
+    call.in[i] = values[in[i]].desc;
+  }
+  // Once more, as an output's layout may follow an input's.
+  auto outputs = contract->infer(call);
+  if (!outputs.ok()) return outputs.status();
+  call.out = outputs.value();
+  std::vector<int> out;
+  for (const TensorDesc& desc : call.out) out.push_back(add({desc, nullptr, -1}));
+  steps.push_back({std::move(call), std::move(in), out});
+  return out;
+}
+
+}  // namespace nlrcnn

@@ -1,0 +1,166 @@
+#include "cpu/onednn.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace nlrcnn::cpu {
+
+using dnnl::memory;
+
+int channel_block() {
+  static const int block = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? 16 : 8;
+  return block;
+}
+
+std::string onednn_isa() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return "sse41";
+    case dnnl::cpu_isa::avx:
+      return "avx";
+    case dnnl::cpu_isa::avx2:
+      return "avx2";
+    case dnnl::cpu_isa::avx2_vnni:
+      return "avx2_vnni";
+    case dnnl::cpu_isa::avx512_core:
+      return "avx512_core";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "avx512_core_vnni";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "avx512_core_bf16";
+    case dnnl::cpu_isa::avx512_core_amx:
+      return "avx512_core_amx";
+    default:
+      return "other";
+  }
+}
+
+std::string onednn_version() {
+  const auto* v = dnnl::version();
+  return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+}
+
+int thread_count() { return omp_get_max_threads(); }
+
+dnnl::engine& engine() {
+  static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
+  return instance;
+}
+
+dnnl::stream& stream() {
+  static dnnl::stream instance(engine());
+  return instance;
+}
+
+memory::desc memory_desc(const TensorDesc& desc, int block, int64_t batch) {
+  memory::dims dims(desc.shape.begin(), desc.shape.end());
+  dims[0] = batch;
+  using tag = memory::format_tag;
+  tag format = block == 16 ? tag::nChw16c : tag::nChw8c;
+  if (desc.layout == Layout::plain) format = dims.size() == 4 ? tag::nchw : tag::nc;
+  return {dims, memory::data_type::f32, format};
+}
+
+memory::desc vector_desc(int64_t size) { return {{size}, memory::data_type::f32, memory::format_tag::x}; }
+
+dnnl::primitive_attr dense_attr(bool sum, bool relu) {
+  dnnl::post_ops ops;
+  if (sum) ops.append_sum(1.0f);
+  if (relu) ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  dnnl::primitive_attr attr;
+  attr.set_post_ops(ops);
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+Result<memory> packed_weight(const View& weight, Storage* storage, const memory::desc& from, const memory::desc& to) {
+  if (from == to) return memory(from, engine(), weight.data);
+  const std::string key(reinterpret_cast<const char*>(&to.data), sizeof to.data);
+  if (storage) {
+    auto it = storage->packed.find(key);
+    if (it != storage->packed.end()) return memory(to, engine(), it->second->data());
+  }
+  auto packed = allocate_host(to.get_size());
+  if (!packed) return Status::error(Code::out_of_memory, "Out of memory for packed weights");
+  memory source(from, engine(), weight.data);
+  memory target(to, engine(), packed->data());
+  dnnl::reorder(source, target).execute(stream(), source, target);
+  stream().wait();
+  static thread_local std::shared_ptr<Storage> transient;  // until the next weight, where nothing else keeps it
+  if (storage)
+    storage->packed[key] = packed;
+  else
+    transient = packed;
+  return target;
+}
+
+Status guarded(const char* what, const std::function<Status()>& body) {
+  try {
+    return body();
+  } catch (const dnnl::error& error) {
+    const Code code = error.status == dnnl_out_of_memory ? Code::out_of_memory : Code::unsupported;
+    return Status::error(code, std::string(what) + " failed in oneDNN: " + error.message);
+  } catch (const std::bad_alloc&) {
+    return Status::error(Code::out_of_memory, std::string("Out of memory in ") + what);
+  }
+}
+
+int64_t valid_rows(const View& count, int64_t rows) {
+  return count ? std::clamp<int64_t>(*count.as<int32_t>(), 0, rows) : rows;
+}
+
+DenseKernel::DenseKernel(const OpCall& call, int block, size_t residual, size_t count)
+    : call_(call), block_(block), residual_(residual), count_(count) {}
+
+int64_t DenseKernel::bucket(int64_t rows) const {
+  const int64_t all = call_.in[0].shape[0];
+  const int64_t step = (all + 15) / 16;
+  return std::min(all, (rows + step - 1) / step * step);
+}
+
+Status DenseKernel::prepare() {
+  const int64_t all = call_.in[0].shape[0];
+  if (element_count(call_.out[0].shape) == 0) return {};
+  return guarded(call_.name.c_str(), [&]() -> Status {
+    // Smaller batches can ask for more scratch than the whole one, so all sizes are known before the arena is laid out.
+    for (int64_t rows = all;; rows = bucket(1)) {
+      auto it = by_rows_.emplace(rows, make(rows)).first;
+      workspace_ = std::max(workspace_, it->second.scratchpad.get_size());
+      if (!call_.has(count_) || rows == bucket(1)) return {};
+    }
+  });
+}
+
+Status DenseKernel::run(RunContext& context) {
+  const int64_t rows = call_.has(count_) ? valid_rows(context.in[count_], call_.in[0].shape[0]) : call_.in[0].shape[0];
+  if (rows == 0 || element_count(call_.out[0].shape) == 0) return {};
+  return guarded(call_.name.c_str(), [&]() -> Status {
+    int64_t size = bucket(rows);
+    auto found = by_rows_.find(size);
+    if (found == by_rows_.end()) {
+      Dense made = make(size);
+      if (made.scratchpad.get_size() <= workspace_) found = by_rows_.emplace(size, std::move(made)).first;
+    }
+    if (found == by_rows_.end()) found = by_rows_.find(size = call_.in[0].shape[0]);
+    const Dense& dense = found->second;
+    auto weights = packed_weight(context.in[1], context.in_storage[1], weight_desc(), dense.weights);
+    if (!weights.ok()) return weights.status();
+    float* out = context.out[0].as<float>();
+    if (call_.has(residual_) && context.in[residual_].data != out) {
+      const size_t per_row = call_.out[0].bytes(block_) / call_.out[0].shape[0];
+      std::memcpy(out, context.in[residual_].data, per_row * size);
+    }
+    std::unordered_map<int, memory> args{{DNNL_ARG_SRC, {dense.src, engine(), context.in[0].data}},
+                                         {DNNL_ARG_WEIGHTS, weights.value()},
+                                         {DNNL_ARG_DST, {dense.dst, engine(), out}},
+                                         {DNNL_ARG_SCRATCHPAD, {dense.scratchpad, engine(), context.workspace}}};
+    if (context.in[2]) args.insert({DNNL_ARG_BIAS, {vector_desc(call_.in[2].shape[0]), engine(), context.in[2].data}});
+    dense.primitive.execute(stream(), args);
+    stream().wait();
+    return {};
+  });
+}
+
+}  // namespace nlrcnn::cpu

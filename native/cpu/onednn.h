@@ -1,0 +1,65 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include "core/op.h"
+
+// The one place that knows oneDNN's engine, formats and errors; used on the device thread only.
+namespace nlrcnn::cpu {
+
+int channel_block();        // 16 with AVX-512, else 8
+std::string onednn_isa();
+std::string onednn_version();
+int thread_count();
+
+dnnl::engine& engine();
+dnnl::stream& stream();
+
+// `batch` replaces the first dimension.
+dnnl::memory::desc memory_desc(const TensorDesc& desc, int block, int64_t batch);
+dnnl::memory::desc vector_desc(int64_t size);
+
+// ReLU and the sum onto what the output holds, with the scratchpad in the op's workspace.
+dnnl::primitive_attr dense_attr(bool sum, bool relu);
+
+// `weight` (plain, `from`) in the primitive's own format; kept on the storage for the next run where that is constant.
+Result<dnnl::memory> packed_weight(const View& weight, Storage* storage, const dnnl::memory::desc& from,
+                                   const dnnl::memory::desc& to);
+
+// Runs `body`, turning oneDNN's exceptions into a status.
+Status guarded(const char* what, const std::function<Status()>& body);
+
+// The valid leading rows: what `count` says, within 0 … rows.
+int64_t valid_rows(const View& count, int64_t rows);
+
+// A primitive for a number of rows.
+struct Dense {
+  dnnl::primitive primitive;
+  dnnl::memory::desc src, weights, dst, scratchpad;
+};
+
+// A layer whose rows are given at run time by `count`: primitives are made for steps of a sixteenth of all rows.
+class DenseKernel : public Kernel {
+ public:
+  DenseKernel(const OpCall& call, int block, size_t residual, size_t count);
+  size_t workspace_bytes() const override { return workspace_; }
+  Status run(RunContext& context) override;
+
+ protected:
+  virtual Dense make(int64_t rows) = 0;
+  virtual dnnl::memory::desc weight_desc() const = 0;
+  Status prepare();
+
+  OpCall call_;
+  int block_;
+
+ private:
+  int64_t bucket(int64_t rows) const;
+
+  size_t residual_, count_;
+  size_t workspace_ = 0;
+  std::map<int64_t, Dense> by_rows_;
+};
+
+}  // namespace nlrcnn::cpu
