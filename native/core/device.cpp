@@ -14,15 +14,14 @@ std::shared_ptr<CpuDevice> CpuDevice::acquire() {
   return device;
 }
 
-CpuDevice::CpuDevice() : thread_([this] { loop(); }) {}
+CpuDevice::CpuDevice() : thread_([queue = queue_] { loop(queue); }) {}
 
 CpuDevice::~CpuDevice() {
   {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
+    std::lock_guard lock(queue_->mutex);
+    queue_->stopping = true;
   }
-  wake_.notify_one();
-  // The last reference may be let go by work of the device itself.
+  queue_->wake.notify_one();
   if (std::this_thread::get_id() == thread_.get_id())
     thread_.detach();
   else
@@ -31,21 +30,21 @@ CpuDevice::~CpuDevice() {
 
 void CpuDevice::enqueue(std::function<void()> work) {
   {
-    std::lock_guard lock(mutex_);
-    queue_.push_back(std::move(work));
+    std::lock_guard lock(queue_->mutex);
+    queue_->work.push_back(std::move(work));
   }
-  wake_.notify_one();
+  queue_->wake.notify_one();
 }
 
-void CpuDevice::loop() {
+void CpuDevice::loop(const std::shared_ptr<Queue>& queue) {
   for (;;) {
     std::function<void()> work;
     {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      work = std::move(queue_.front());
-      queue_.pop_front();
+      std::unique_lock lock(queue->mutex);
+      queue->wake.wait(lock, [&queue] { return queue->stopping || !queue->work.empty(); });
+      if (queue->work.empty()) return;
+      work = std::move(queue->work.front());
+      queue->work.pop_front();
     }
     work();
   }

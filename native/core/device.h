@@ -25,13 +25,18 @@ class CpuDevice {
   void release_arena();
 
  private:
-  CpuDevice();
-  void loop();
+  // Outlives the device where the last reference to it is let go by work of its own thread.
+  struct Queue {
+    std::mutex mutex;
+    std::condition_variable wake;
+    std::deque<std::function<void()>> work;
+    bool stopping = false;
+  };
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> queue_;
-  bool stopping_ = false;
+  CpuDevice();
+  static void loop(const std::shared_ptr<Queue>& queue);
+
+  std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
   std::shared_ptr<Storage> arena_;
   int arena_users_ = 0;
   std::thread thread_;

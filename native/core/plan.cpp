@@ -133,7 +133,8 @@ Status Plan::run_step(size_t index, char* arena, const std::vector<const void*>&
   return status;
 }
 
-Status Plan::run(const std::vector<const void*>& inputs, std::vector<Tensor>* outputs, std::vector<Timing>* timings) {
+Status Plan::run(const std::vector<const void*>& inputs, const std::atomic<bool>& stop, std::vector<Tensor>* outputs,
+                 std::vector<Timing>* timings) {
   if (disposed_) return Status::error(Code::disposed, "Expected a plan in use but received one that was disposed of");
   if (!prepared_) {
     if (Status status = prepare(); !status.ok()) {
@@ -146,13 +147,13 @@ Status Plan::run(const std::vector<const void*>& inputs, std::vector<Tensor>* ou
     return Status::error(Code::out_of_memory, "Out of memory: " + std::to_string(arena_bytes_) + " bytes were asked for");
   std::vector<Tensor> dynamic(graph_.values.size());
   for (size_t s = 0; s < graph_.steps.size(); ++s) {
+    if (stop) return Status::error(Code::cancelled, "The work was cancelled");
     const auto start = std::chrono::steady_clock::now();
     if (Status status = run_step(s, arena, inputs, dynamic); !status.ok()) return status;
     if (timings)
       timings->push_back({graph_.steps[s].call.name,
                           std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count()});
   }
-  if (!outputs) return {};
   for (int v : outputs_) {
     const Value& value = graph_.values[v];
     if (value.desc.dynamic()) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <utility>
 
 #include "core/device.h"
@@ -17,11 +18,14 @@ class Plan {
     double microseconds;
   };
 
-  // Reads `inputs` in the order of Graph::input and gives the values asked for, plain layout, in memory of their own.
-  Status run(const std::vector<const void*>& inputs, std::vector<Tensor>* outputs, std::vector<Timing>* timings = nullptr);
+  // Reads `inputs` in the order of Graph::input and gives the values asked for in memory of their own. Ends early with
+  // Code::cancelled once `stop` is set.
+  Status run(const std::vector<const void*>& inputs, const std::atomic<bool>& stop, std::vector<Tensor>* outputs,
+             std::vector<Timing>* timings = nullptr);
   // Frees kernels and the hold on the arena; later runs fail.
   void dispose();
 
+  const std::shared_ptr<CpuDevice>& device() const { return device_; }
   size_t arena_bytes() const { return arena_bytes_; }
   size_t op_count() const { return graph_.steps.size(); }
   const Graph& graph() const { return graph_; }

@@ -1,0 +1,54 @@
+#pragma once
+#include <napi.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "core/device.h"
+
+namespace nlrcnn::addon {
+
+// One per Node environment (main thread or worker): its way to the device and back, and the classes it exports.
+class Environment {
+ public:
+  // Called back in JavaScript's thread.
+  using Done = std::function<void(Napi::Env)>;
+
+  static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+  static void init(Napi::Env env);
+
+  CpuDevice& device() { return *shared_->device; }
+  std::shared_ptr<CpuDevice> device_reference() { return shared_->device; }
+  int block() const { return block_; }
+  // Set once the environment goes down; work in progress ends early.
+  const std::atomic<bool>& stopping() const { return shared_->stopping; }
+
+  // Queues `work` on the device. Where the environment goes down first, it is not run.
+  void enqueue(std::function<void()> work);
+  // As above; then `done` in JavaScript's thread, which stays alive until then.
+  void enqueue(Napi::Env env, std::function<void()> work, Done done);
+
+  Napi::FunctionReference tensor_class, plan_class;
+
+ private:
+  struct Shared {
+    std::shared_ptr<CpuDevice> device = CpuDevice::acquire();
+    std::atomic<bool> stopping{false};
+    std::mutex mutex;
+    std::condition_variable drained;
+    int64_t queued = 0;
+  };
+  static void call_js(Napi::Env env, Napi::Function, std::nullptr_t*, Done* done);
+  using Channel = Napi::TypedThreadSafeFunction<std::nullptr_t, Done, call_js>;
+
+  void enqueue_counted(std::function<void()> work, std::function<void()> after);
+  void close();
+
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  Channel channel_;
+  int64_t awaited_ = 0;
+  int block_ = 0;
+};
+
+}  // namespace nlrcnn::addon

@@ -1,0 +1,214 @@
+#include "addon/tensor_handle.h"
+
+#include <cstring>
+
+#include "addon/arguments.h"
+#include "addon/environment.h"
+#include "core/plan.h"
+
+namespace nlrcnn::addon {
+namespace {
+
+struct Seed {
+  std::shared_ptr<Slot> slot;
+  Recorded recorded;
+};
+
+Napi::Value construct(Napi::Env env, Seed seed) {
+  return Environment::of(env).tensor_class.New({Napi::External<Seed>::New(env, &seed)});
+}
+
+const napi_type_tag kTag = {0x6e6c72636e6e7431, 0x74656e736f720001};
+
+}  // namespace
+
+Napi::Function TensorHandle::define(Napi::Env env) {
+  return DefineClass(env, "NativeTensor",
+                     {InstanceAccessor<&TensorHandle::dtype>("dtype"), InstanceAccessor<&TensorHandle::shape>("shape"),
+                      InstanceAccessor<&TensorHandle::bytes>("bytes"),
+                      InstanceAccessor<&TensorHandle::disposed>("disposed"),
+                      InstanceMethod<&TensorHandle::dispose>("dispose")});
+}
+
+Napi::Value TensorHandle::make(Napi::Env env, std::shared_ptr<Slot> slot) { return construct(env, {std::move(slot), {}}); }
+Napi::Value TensorHandle::make(Napi::Env env, Recorded recorded) { return construct(env, {nullptr, std::move(recorded)}); }
+
+TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (info.Length() != 1 || !info[0].IsExternal()) {
+    throw_status(info.Env(), Status::error(Code::argument, "Expected tensors to be made by tensor() or an op"));
+    return;
+  }
+  Value().TypeTag(&kTag);
+  Seed* seed = info[0].As<Napi::External<Seed>>().Data();
+  slot_ = std::move(seed->slot);
+  recorded_ = std::move(seed->recorded);
+  desc_ = slot_ ? slot_->desc : recorded_.graph->values[recorded_.value].desc;
+  if (slot_ && slot_->storage) bytes_ = static_cast<int64_t>(slot_->storage->bytes());
+  if (bytes_) Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
+}
+
+TensorHandle::~TensorHandle() { release(Env()); }
+
+void TensorHandle::release(Napi::Env env) {
+  slot_.reset();
+  recorded_ = {};
+  if (bytes_) Napi::MemoryManagement::AdjustExternalMemory(env, -bytes_);
+  bytes_ = 0;
+}
+
+TensorHandle* TensorHandle::from(const Napi::Value& value) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&kTag)) {
+    throw_status(value.Env(), Status::error(Code::argument, "Expected a tensor"));
+    return nullptr;
+  }
+  TensorHandle* handle = Unwrap(value.As<Napi::Object>());
+  if (handle->slot_ || handle->recorded_.graph) return handle;
+  throw_status(value.Env(), Status::error(Code::disposed, "Expected a tensor in use but received one that was disposed of"));
+  return nullptr;
+}
+
+Napi::Value TensorHandle::dtype(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), dtype_name(desc_.dtype)); }
+
+Napi::Value TensorHandle::shape(const Napi::CallbackInfo& info) {
+  auto shape = Napi::Array::New(info.Env(), desc_.shape.size());
+  for (size_t i = 0; i < desc_.shape.size(); ++i) shape[static_cast<uint32_t>(i)] = static_cast<double>(desc_.shape[i]);
+  return shape;
+}
+
+Napi::Value TensorHandle::bytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(bytes_));
+}
+
+Napi::Value TensorHandle::disposed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), !slot_ && !recorded_.graph);
+}
+
+void TensorHandle::dispose(const Napi::CallbackInfo& info) { release(info.Env()); }
+
+Napi::Value tensor(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto slot = std::make_shared<Slot>();
+  const void* data = nullptr;
+  if (!read_dtype(info[0], &slot->desc.dtype) || !read_shape(info[1], &slot->desc.shape)) return env.Undefined();
+  if (!read_bytes(info[2], slot->desc.dtype, slot->desc.bytes(1), &data)) return env.Undefined();
+  slot->storage = allocate_host(slot->desc.bytes(1));
+  if (!slot->storage) {
+    throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a tensor of shape " + to_string(slot->desc.shape)));
+    return env.Undefined();
+  }
+  if (slot->desc.bytes(1)) std::memcpy(slot->storage->data(), data, slot->desc.bytes(1));
+  return TensorHandle::make(env, std::move(slot));
+}
+
+// Runs a graph of one op once, its outputs in memory of their own.
+Napi::Value op(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  auto& environment = Environment::of(env);
+  Attrs attrs;
+  if (!info[1].IsArray()) {
+    throw_status(env, Status::error(Code::argument, "Expected an array of inputs"));
+    return env.Undefined();
+  }
+  if (!read_attrs(info[2], &attrs)) return env.Undefined();
+  Graph graph;
+  std::vector<int> in;
+  const auto inputs = info[1].As<Napi::Array>();
+  for (uint32_t i = 0; i < inputs.Length(); ++i) {
+    const Napi::Value input = inputs[i];
+    if (input.IsNull() || input.IsUndefined()) {
+      in.push_back(-1);
+      continue;
+    }
+    TensorHandle* handle = TensorHandle::from(input);
+    if (!handle) return env.Undefined();
+    if (!handle->slot()) {
+      throw_status(env, Status::error(Code::argument, "Expected a tensor but received a value of a recording"));
+      return env.Undefined();
+    }
+    in.push_back(graph.external({handle->slot()->desc, handle->slot()->storage}));
+  }
+  auto out = graph.op(info[0].ToString(), std::move(in), std::move(attrs));
+  if (!out.ok()) {
+    throw_status(env, out.status());
+    return env.Undefined();
+  }
+  std::vector<std::shared_ptr<Slot>> slots;
+  for (int v : out.value()) {
+    nlrcnn::Value& value = graph.values[v];
+    if (!value.desc.dynamic()) {
+      value.storage = allocate_host(value.desc.bytes(environment.block()));
+      if (!value.storage) {
+        throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a tensor of shape " + to_string(value.desc.shape)));
+        return env.Undefined();
+      }
+    }
+    slots.push_back(std::make_shared<Slot>(Slot{value.desc, value.storage, {}, {}}));
+  }
+  auto handles = Napi::Array::New(env, slots.size());
+  for (size_t i = 0; i < slots.size(); ++i) handles[static_cast<uint32_t>(i)] = TensorHandle::make(env, slots[i]);
+  environment.enqueue([slots = std::move(slots), graph = std::move(graph), values = std::move(out.value()),
+                       device = environment.device_reference(), block = environment.block(), &environment]() mutable {
+    Plan plan(std::move(device), std::move(graph), std::move(values), block);
+    std::vector<Tensor> outputs;
+    const Status status = plan.run({}, environment.stopping(), &outputs);
+    plan.dispose();
+    for (size_t i = 0; i < slots.size(); ++i) {
+      slots[i]->status = status;
+      if (slots[i]->storage) slots[i]->storage->status = status;
+      if (status.ok()) slots[i]->dynamic = outputs[i];
+    }
+  });
+  return handles;
+}
+
+Napi::Value read(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  TensorHandle* handle = TensorHandle::from(info[0]);
+  if (!handle) return env.Undefined();
+  if (!handle->slot()) {
+    throw_status(env, Status::error(Code::argument, "Expected a tensor but received a value of a recording"));
+    return env.Undefined();
+  }
+  struct Result {
+    Tensor tensor;
+    Status status;
+  };
+  auto& environment = Environment::of(env);
+  auto result = std::make_shared<Result>();
+  auto deferred = Napi::Promise::Deferred::New(env);
+  auto work = [slot = handle->slot(), result, device = environment.device_reference(), block = environment.block(),
+               &environment]() mutable {
+    result->status = slot->status;
+    if (!result->status.ok()) return;
+    if (!slot->storage) {
+      result->tensor = slot->dynamic;
+      return;
+    }
+    if (slot->desc.layout == Layout::plain) {
+      const size_t bytes = slot->desc.bytes(1);
+      result->tensor = {slot->desc, allocate_host(bytes)};
+      if (!result->tensor.storage)
+        result->status = Status::error(Code::out_of_memory, "Out of memory for reading a tensor");
+      else if (bytes)
+        std::memcpy(result->tensor.storage->data(), slot->storage->data(), bytes);
+      return;
+    }
+    Graph graph;
+    const int plain = graph.in_layout(graph.external({slot->desc, slot->storage}), Layout::plain);
+    Plan plan(std::move(device), std::move(graph), {plain}, block);
+    std::vector<Tensor> outputs;
+    result->status = plan.run({}, environment.stopping(), &outputs);
+    if (result->status.ok()) result->tensor = outputs[0];
+    plan.dispose();
+  };
+  environment.enqueue(env, std::move(work), [result, deferred](Napi::Env env) {
+    Napi::HandleScope scope(env);
+    if (result->status.ok())
+      deferred.Resolve(to_host_tensor(env, result->tensor));
+    else
+      deferred.Reject(to_error(env, result->status).Value());
+  });
+  return deferred.Promise();
+}
+
+}  // namespace nlrcnn::addon
