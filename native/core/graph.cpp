@@ -1,5 +1,7 @@
 #include "core/graph.h"
 
+#include <algorithm>
+
 namespace nlrcnn {
 
 int Graph::add(Value value) {
@@ -24,6 +26,10 @@ int Graph::in_layout(int value, Layout layout) {
 Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in, Attrs attrs) {
   const OpContract* contract = find_contract(name);
   if (!contract) return Status::error(Code::argument, "Expected the name of an op but received " + name);
+  if (contract->inputs && in.size() > contract->inputs)
+    return Status::error(Code::argument, "Expected at most " + std::to_string(contract->inputs) + " inputs of " + name +
+                                             " but received " + std::to_string(in.size()));
+  in.resize(std::max(in.size(), contract->inputs), -1);
   OpCall call{name, std::move(attrs), {}, {}, {}};
   for (int value : in) {
     call.present.push_back(value >= 0);

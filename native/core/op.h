@@ -45,6 +45,7 @@ enum class Wants : uint8_t { plain, blocked, any };
 // The contract of an op (native/ops/NAME.h): checks arguments, gives the outputs' descs. Shared by all backends.
 struct OpContract {
   const char* name;
+  size_t inputs;  // 0: any number
   Wants (*wants)(const OpCall& call, size_t input);
   Result<std::vector<TensorDesc>> (*infer)(const OpCall& call);
 };

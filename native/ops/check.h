@@ -1,4 +1,8 @@
 #pragma once
+#include <cmath>
+#include <sstream>
+
+#include "core/hd.h"
 #include "core/op.h"
 
 // Argument checks that contracts share. Each returns ok or the sentence that the user reads.
@@ -24,6 +28,47 @@ inline Status check_count(const OpCall& call, size_t input) {
     return Status::error(Code::dtype, std::string("Expected count of dtype int32 but received ") + dtype_name(call.in[input].dtype));
   if (call.in[input].shape == Shape{1}) return {};
   return expected_shape("count", "[1]", call.in[input].shape);
+}
+
+// Boxes float32 [N, 4]; `rows` where another input fixes N.
+inline Status check_boxes(const OpCall& call, size_t input, const char* what, int64_t rows = -1) {
+  if (Status s = check_float(call, input, what); !s.ok()) return s;
+  const Shape& shape = call.in[input].shape;
+  if (shape.size() == 2 && shape[1] == 4 && (rows < 0 || shape[0] == rows)) return {};
+  return expected_shape(what, rows < 0 ? "[N, 4]" : ("[" + std::to_string(rows) + ", 4]").c_str(), shape);
+}
+
+inline Status check_shape(const OpCall& call, size_t input, const char* what, const Shape& expected) {
+  if (Status s = check_float(call, input, what); !s.ok()) return s;
+  if (call.in[input].shape == expected) return {};
+  return expected_shape(what, to_string(expected).c_str(), call.in[input].shape);
+}
+
+// A number within [low, high].
+inline Status read_number(const OpCall& call, const char* name, double low, double high, double fallback, double* out) {
+  *out = call.attrs.number(name, fallback);
+  if (*out >= low && *out <= high) return {};
+  std::ostringstream text;
+  text << "Expected " << name << " of " << call.name << " within [" << low << ", " << high << "] but received " << *out;
+  return Status::error(Code::argument, text.str());
+}
+
+inline Status read_integer(const OpCall& call, const char* name, int64_t least, int64_t fallback, int64_t* out) {
+  double value;
+  if (Status s = read_number(call, name, double(least), double(1 << 30), double(fallback), &value); !s.ok()) return s;
+  *out = static_cast<int64_t>(value);
+  if (double(*out) == value) return {};
+  return Status::error(Code::argument, std::string("Expected an integer for ") + name + " of " + call.name);
+}
+
+// Exactly `size` finite numbers.
+inline Status read_numbers(const OpCall& call, const char* name, size_t size, std::vector<float>* out) {
+  const auto numbers = call.attrs.numbers(name, {});
+  out->assign(numbers.begin(), numbers.end());
+  bool finite = numbers.size() == size;
+  for (float v : *out) finite = finite && std::isfinite(v);
+  if (finite) return {};
+  return Status::error(Code::argument, "Expected " + std::to_string(size) + " finite numbers for " + name + " of " + call.name);
 }
 
 // A pair of integers of at least `least`.

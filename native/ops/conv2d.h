@@ -5,6 +5,8 @@
 // residual [N, O, H', W']?, count [1]? -> [N, O, H', W'].
 namespace nlrcnn::conv2d {
 
+inline constexpr size_t kInputs = 5;
+
 struct Settings {
   int64_t stride[2], padding[2], dilation[2], groups;
   bool relu;

@@ -5,6 +5,8 @@
 // -> [N, O, 2H, 2W].
 namespace nlrcnn::conv_transpose2d {
 
+inline constexpr size_t kInputs = 4;
+
 inline Wants wants(const OpCall&, size_t input) { return input == 0 ? Wants::blocked : Wants::plain; }
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {

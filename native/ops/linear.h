@@ -4,6 +4,8 @@
 // x [N, K] or [N, C, H, W] with C·H·W = K, weight [O, K], bias [O]?, accumulate [N, O]?, count [1]? -> [N, O].
 namespace nlrcnn::linear {
 
+inline constexpr size_t kInputs = 5;
+
 inline Wants wants(const OpCall&, size_t input) { return input == 0 ? Wants::any : Wants::plain; }
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {

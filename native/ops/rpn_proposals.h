@@ -1,0 +1,47 @@
+#pragma once
+#include "ops/check.h"
+
+// torchvision's RegionProposalNetwork.filter_proposals of one image: objectness [1, A, h, w] of each level, then deltas
+// [1, 4A, h, w] -> boxes [P, 4], scores [P], count i32 [1]; P = post_nms_top_n.
+namespace nlrcnn::rpn_proposals {
+
+inline constexpr size_t kInputs = 0;
+
+struct Settings {
+  int64_t image_size[2], padded_size[2], pre_nms_top_n, post_nms_top_n;
+  double nms_thresh, score_thresh, min_size;
+  std::vector<float> cell_anchors;  // [levels, A, 4]
+};
+
+inline Status read_settings(const OpCall& call, Settings* out) {
+  if (Status s = read_pair(call, "image_size", 1, 0, out->image_size); !s.ok()) return s;
+  if (Status s = read_pair(call, "padded_size", 1, 0, out->padded_size); !s.ok()) return s;
+  if (Status s = read_integer(call, "pre_nms_top_n", 1, 1000, &out->pre_nms_top_n); !s.ok()) return s;
+  if (Status s = read_integer(call, "post_nms_top_n", 1, 1000, &out->post_nms_top_n); !s.ok()) return s;
+  if (Status s = read_number(call, "nms_thresh", 0, 1, 0.7, &out->nms_thresh); !s.ok()) return s;
+  if (Status s = read_number(call, "score_thresh", 0, 1, 0, &out->score_thresh); !s.ok()) return s;
+  if (Status s = read_number(call, "min_size", 0, 1e6, 1e-3, &out->min_size); !s.ok()) return s;
+  const size_t anchors = call.in.size() / 2 * call.in[0].shape[1];
+  return read_numbers(call, "cell_anchors", 4 * anchors, &out->cell_anchors);
+}
+
+inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+
+inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
+  Settings settings;
+  const size_t levels = call.in.size() / 2;
+  if (levels == 0 || call.in.size() % 2)
+    return Status::error(Code::argument, "Expected objectness and deltas of each level for rpn_proposals");
+  for (size_t l = 0; l < levels; ++l) {
+    if (Status s = check_float(call, l, "objectness"); !s.ok()) return s;
+    const Shape& shape = call.in[l].shape;
+    if (shape.size() != 4 || shape[0] != 1 || shape[1] < 1 || shape[2] < 1 || shape[3] < 1 || shape[1] != call.in[0].shape[1])
+      return expected_shape("objectness", "[1, A, h, w]", shape);
+    if (Status s = check_shape(call, levels + l, "deltas", {1, 4 * shape[1], shape[2], shape[3]}); !s.ok()) return s;
+  }
+  if (Status s = read_settings(call, &settings); !s.ok()) return s;
+  const int64_t p = settings.post_nms_top_n;
+  return std::vector<TensorDesc>{{DType::f32, {p, 4}}, {DType::f32, {p}}, {DType::i32, {1}}};
+}
+
+}  // namespace nlrcnn::rpn_proposals
