@@ -1,5 +1,6 @@
 #include "core/tensor.h"
 
+#include <atomic>
 #include <sys/mman.h>
 
 #include <cstdlib>
@@ -68,6 +69,11 @@ void release_map(void* data, size_t bytes) { munmap(data, bytes); }
 void release_heap(void* data, size_t) { std::free(data); }
 
 }  // namespace
+
+uint64_t Storage::next_id() {
+  static std::atomic<uint64_t> next{0};
+  return next++;
+}
 
 std::shared_ptr<Storage> allocate_host(size_t bytes) {
   if (bytes < kMapFrom) {

@@ -47,6 +47,9 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
+  // Unlike an address never used twice.
+  const uint64_t id = next_id();
+
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
 
@@ -55,6 +58,8 @@ class Storage {
   std::map<std::string, std::shared_ptr<Storage>> packed;
 
  private:
+  static uint64_t next_id();
+
   void* data_;
   size_t bytes_;
   void (*release_)(void*, size_t);

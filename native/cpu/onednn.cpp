@@ -107,6 +107,24 @@ Status guarded(const char* what, const std::function<Status()>& body) {
   }
 }
 
+Status run_gemm(const Gemm& g) {
+  if (g.m == 0 || g.n == 0) return {};
+  const dnnl_status_t status = dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, g.alpha, g.a,
+                                          g.lda, g.b, g.ldb, g.beta, g.c, g.ldc);
+  return status == dnnl_success ? Status{} : Status::error(Code::internal, "A matrix product failed in oneDNN");
+}
+
+Result<std::shared_ptr<Storage>> derived_weight(Storage* storage, const std::string& key, size_t bytes,
+                                                const std::function<Status(float*)>& make) {
+  if (storage)
+    if (auto it = storage->packed.find(key); it != storage->packed.end()) return it->second;
+  auto made = allocate_host(bytes);
+  if (!made) return Status::error(Code::out_of_memory, "Out of memory for packed weights");
+  if (Status status = make(static_cast<float*>(made->data())); !status.ok()) return status;
+  if (storage) storage->packed[key] = made;
+  return made;
+}
+
 int64_t valid_rows(const View& count, int64_t rows) {
   return count ? std::clamp<int64_t>(*count.as<int32_t>(), 0, rows) : rows;
 }

@@ -30,6 +30,24 @@ Result<dnnl::memory> packed_weight(const View& weight, Storage* storage, const d
 // Runs `body`, turning oneDNN's exceptions into a status.
 Status guarded(const char* what, const std::function<Status()>& body);
 
+// C [m, n] = alpha · A [m, k] · B [k, n] + beta · C, row-major, with A or B given transposed.
+struct Gemm {
+  bool transpose_a, transpose_b;
+  int64_t m, n, k;
+  const float* a;
+  int64_t lda;
+  const float* b;
+  int64_t ldb;
+  float* c;
+  int64_t ldc;
+  float alpha = 1, beta = 0;
+};
+Status run_gemm(const Gemm& gemm);
+
+// A form of one or several constant weights, made once and kept on `storage` where that is constant.
+Result<std::shared_ptr<Storage>> derived_weight(Storage* storage, const std::string& key, size_t bytes,
+                                                const std::function<Status(float*)>& make);
+
 // The valid leading rows: what `count` says, within 0 … rows.
 int64_t valid_rows(const View& count, int64_t rows);
 

@@ -8,3 +8,17 @@
 #else
 #define NLRCNN_MULTIVERSION __attribute__((noinline))
 #endif
+// For the parts of such a function.
+#define NLRCNN_INLINE inline __attribute__((always_inline))
+
+namespace nlrcnn::cpu {
+
+// The channels of a block at one place.
+template <int B>
+struct Lanes {
+  typedef float Type __attribute__((vector_size(4 * B), aligned(4)));
+};
+template <int B>
+using LanesOf = typename Lanes<B>::Type;
+
+}  // namespace nlrcnn::cpu
