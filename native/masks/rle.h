@@ -1,0 +1,46 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/status.h"
+
+// COCO run-length encoding: column-major runs of zeros and ones in turn, zeros first, as in pycocotools' maskApi.
+namespace nlrcnn {
+
+struct Rle {
+  int64_t height = 0, width = 0;
+  std::vector<uint32_t> counts;
+};
+
+// Collects runs of ones by rising position.
+class RunWriter {
+ public:
+  // Ones at [from, to).
+  void add(int64_t from, int64_t to);
+  // The counts, with zeros up to `total`.
+  std::vector<uint32_t> finish(int64_t total);
+
+ private:
+  std::vector<uint32_t> counts_;
+  int64_t end_ = 0;
+};
+
+// COCO's compressed string: each count (from the fourth on its difference to the one before the last) in 5-bit digits.
+void append_rle_string(const std::vector<uint32_t>& counts, std::string* out);
+// Code::argument where `text` is no such string or its counts do not cover height · width.
+Result<Rle> parse_rle_string(std::string_view text, int64_t height, int64_t width);
+
+Rle encode(const uint8_t* bitmap, int64_t height, int64_t width);  // row-major, 0 or not
+void decode(const Rle& rle, uint8_t* bitmap);                      // row-major; writes ones only
+int64_t area(const Rle& rle);
+std::array<double, 4> bounding_box(const Rle& rle);  // x, y, width, height
+Rle merge(const std::vector<Rle>& rles, int64_t height, int64_t width, bool intersect);
+// Intersection over union; over the detection's own area where the ground truth is a crowd.
+double iou(const Rle& detection, const Rle& truth, bool crowd);
+// x0, y0, x1, y1, …
+Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width);
+
+}  // namespace nlrcnn
