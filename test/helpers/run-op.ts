@@ -1,0 +1,170 @@
+import { cellAnchors } from '../../dist/models/anchors.js';
+import { splitChannels } from '../../dist/models/non-local-roi.js';
+import { pictureSize } from '../../dist/models/transform.js';
+import { ops } from '../../dist/ops/index.js';
+import { Tensor } from '../../dist/tensor.js';
+import type { OpCase } from './goldens.js';
+import { type InputArray, makeInput } from './inputs.js';
+
+/** Inputs of a case on the device; absent ones are undefined. */
+type Inputs = Record<string, Tensor | undefined>;
+/** Outputs under the names that the goldens give them. */
+type Run = (inputs: Inputs, testCase: OpCase) => Record<string, Tensor>;
+
+/** How a case of test/cases/OP.json is run with the library's ops. */
+export const RUNS: Record<string, Run> = {
+  conv2d: ({ x, weight, bias, residual }, { attrs }) => ({
+    out: ops.conv2d(x!, weight!, { bias, residual, ...attrs }),
+  }),
+  conv_transpose2d: ({ x, weight, bias }, { attrs }) => ({
+    out: ops.convTranspose2d(x!, weight!, { bias, relu: attrs.relu }),
+  }),
+  linear: ({ x, weight, bias }, { attrs }) => ({ out: ops.linear(x!, weight!, { bias, relu: attrs.relu }) }),
+  max_pool2d: ({ x }, { attrs }) => ({
+    out: ops.maxPool2d(x!, { kernel: attrs.kernel, stride: attrs.stride, padding: attrs.padding }),
+  }),
+  upsample_add: ({ top, lateral }) => ({ out: ops.upsampleAdd(top!, lateral!) }),
+  roi_align: ({ x, rois }, { attrs }) => ({
+    out: ops.roiAlign([x!], rois!, {
+      outputSize: attrs.output_size,
+      spatialScales: [attrs.spatial_scale],
+      samplingRatio: attrs.sampling_ratio,
+      aligned: attrs.aligned,
+    }),
+  }),
+  multi_scale_roi_align: ({ level0, level1, level2, level3, rois }, { attrs }) => ({
+    out: ops.roiAlign([level0!, level1!, level2!, level3!], rois!, {
+      outputSize: attrs.output_size,
+      spatialScales: attrs.spatial_scales,
+      samplingRatio: attrs.sampling_ratio,
+      canonicalScale: attrs.canonical_scale,
+      canonicalLevel: attrs.canonical_level,
+    }),
+  }),
+  nms: ({ boxes, scores }, { attrs }) => ({ keep: ops.nms(boxes!, scores!, { threshold: attrs.iou_threshold }) }),
+  batched_nms: ({ boxes, scores, groups }, { attrs }) => ({
+    keep: ops.nms(boxes!, scores!, { threshold: attrs.iou_threshold, groups }),
+  }),
+  box_decode: ({ boxes, deltas }, { attrs }) => ({ out: ops.boxDecode(boxes!, deltas!, attrs.weights) }),
+  box_clip: ({ boxes }, { attrs }) => ({ out: ops.boxClip(boxes!, attrs.image_size) }),
+  rpn_proposals: (inputs, { attrs }) => {
+    const levels = attrs.anchor_sizes.map((_: unknown, l: number) => l) as number[];
+    return {
+      ...ops.rpnProposals(
+        levels.map((l) => inputs[`objectness${l}`]!),
+        levels.map((l) => inputs[`deltas${l}`]!),
+        {
+          cellAnchors: cellAnchors(attrs.anchor_sizes, attrs.aspect_ratios),
+          imageSize: attrs.image_size,
+          paddedSize: attrs.padded_size,
+          preNmsTopN: attrs.pre_nms_top_n,
+          postNmsTopN: attrs.post_nms_top_n,
+          nmsThresh: attrs.nms_thresh,
+          scoreThresh: attrs.score_thresh,
+          minSize: attrs.min_size,
+        },
+      ),
+    };
+  },
+  box_detections: ({ class_logits, box_regression, proposals }, { attrs }) => ({
+    ...ops.boxDetections(class_logits!, box_regression!, proposals!, {
+      imageSize: attrs.image_size,
+      scoreThresh: attrs.score_thresh,
+      nmsThresh: attrs.nms_thresh,
+      detectionsPerImg: attrs.detections_per_img,
+      weights: attrs.weights,
+    }),
+  }),
+  preprocess: ({ picture }, { attrs }) => {
+    const [height, width] = picture!.shape as [number, number];
+    const size = pictureSize(height, width, attrs as Parameters<typeof pictureSize>[2]);
+    return {
+      out: ops.preprocess(picture!, {
+        outputSize: size.resized,
+        paddedSize: size.padded,
+        mean: attrs.image_mean,
+        std: attrs.image_std,
+        percentiles: attrs.percentiles ?? undefined,
+      }),
+    };
+  },
+  paste_masks: ({ masks, boxes }, { attrs }) => {
+    const [height, width] = attrs.image_size;
+    return { bitmaps: ops.pasteMasks(masks!, boxes!, { height, width, threshold: 0.5 }) };
+  },
+  non_local_roi: (inputs, { attrs }) => {
+    const pair = (name: string) =>
+      inputs[`${name}.weight`] && { weight: inputs[`${name}.weight`]!, bias: inputs[`${name}.bias`]! };
+    const x = inputs.x!;
+    const y = ops.nonLocalRoi(
+      x,
+      { phi: pair('phi'), psi: pair('psi'), g1x1: pair('g_1x1')!, g3x3: pair('g_3x3')!, wF: inputs.w_f },
+      { pairwise: attrs.pairwise, scale: attrs.scale, numHeads: attrs.num_heads, segments: inputs.segments },
+    );
+    return { y, ...consume(inputs, attrs.fusion, x, y) };
+  },
+};
+
+/** The two consumers of z that the goldens hold, without z (identities 2 and 3). */
+function consume(inputs: Inputs, fusion: 'concat' | 'add', x: Tensor, y: Tensor): Record<string, Tensor> {
+  const [height, width] = x.shape.slice(2) as [number, number];
+  const { fc, conv, ...rest } = { fc: 'fc.weight', conv: 'conv.weight', bias: inputs['fc.bias']! };
+  const padding = [1, 1] as const;
+  if (fusion === 'add') {
+    const wZ = ops.linear(y, inputs['w_z.weight']!, { bias: inputs['w_z.bias'] });
+    const z = ops.addBroadcast(x, wZ);
+    const bias = inputs['conv.bias'];
+    return {
+      fc: ops.linear(z, inputs[fc]!, rest),
+      conv: ops.conv2d(z, inputs[conv]!, { bias, padding }),
+    };
+  }
+  const channels = x.shape[1]!;
+  const split = (name: string, places: number) => {
+    const { data, shape } = host.get(inputs[name]!)!;
+    return { outputs: shape[0]!, ...splitChannels(data as Float32Array, shape[0]!, channels, places) };
+  };
+  const places = height * width;
+  const left = split(fc, places);
+  const sums = Float32Array.from({ length: left.y.length / places }, (_, i) =>
+    left.y.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b, 0),
+  );
+  const accumulate = ops.linear(y, Tensor.from(sums, [left.outputs, sums.length / left.outputs]));
+  const right = split(conv, 9);
+  const residual = ops.tapBias(y, Tensor.from(right.y, [right.outputs, y.shape[1]!, 3, 3]), {
+    height,
+    width,
+    bias: inputs['conv.bias'],
+  });
+  return {
+    fc: ops.linear(x, Tensor.from(left.x, [left.outputs, left.x.length / left.outputs]), { ...rest, accumulate }),
+    conv: ops.conv2d(x, Tensor.from(right.x, [right.outputs, channels, 3, 3]), { residual, padding }),
+  };
+}
+
+const host = new WeakMap<Tensor, { data: InputArray; shape: number[] }>();
+
+/** The inputs of a case on the device. `w_z` loses its two trailing ones, and `segments` comes from the attributes. */
+export function place({ inputs, attrs }: OpCase): Inputs {
+  const placed: Inputs = {};
+  for (const [name, spec] of Object.entries(inputs)) {
+    const { data, shape } = makeInput(spec);
+    const own = name === 'w_z.weight' ? shape.slice(0, 2) : shape;
+    placed[name] = Tensor.from(data, own);
+    host.set(placed[name], { data, shape: own });
+  }
+  if (attrs.segments) placed.segments = Tensor.from(Int32Array.from(attrs.segments), [attrs.segments.length]);
+  return placed;
+}
+
+/** Runs a case and reads its outputs. */
+export async function runCase(op: string, testCase: OpCase): Promise<Record<string, Output>> {
+  const outputs = Object.entries(RUNS[op]!(place(testCase), testCase));
+  const read = await Promise.all(outputs.map(async ([name, tensor]) => [name, await tensor.read()] as const));
+  return Object.fromEntries(read) as Record<string, Output>;
+}
+
+export interface Output {
+  shape: number[];
+  data: Exclude<Awaited<ReturnType<Tensor['read']>>['data'], BigInt64Array>;
+}

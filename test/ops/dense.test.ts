@@ -1,0 +1,17 @@
+import test from 'ava';
+import { golden, loadCases, loadGoldens, outputError } from '../helpers/goldens.js';
+import { runCase } from '../helpers/run-op.js';
+
+const OPS = ['conv2d', 'conv_transpose2d', 'linear', 'max_pool2d', 'upsample_add', 'box_decode', 'box_clip'];
+
+for (const op of OPS) {
+  const goldens = loadGoldens(op);
+  for (const testCase of loadCases(op)) {
+    test(`${op} ${testCase.name} agrees with PyTorch`, async (t) => {
+      const { out } = await runCase(op, testCase);
+      const error = outputError(goldens, testCase, out!.data);
+      t.true(error <= 1e-5, `relative error ${error}`);
+      if (!testCase.sample_stride) t.deepEqual(out!.shape, golden(goldens, `${testCase.name}.out`).shape);
+    });
+  }
+}
