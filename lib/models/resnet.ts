@@ -6,7 +6,7 @@ import { maxPool2d } from '../ops/max_pool2d.js';
 import type { Tensor } from '../tensor.js';
 
 /** Blocks of each stage, and whether they are bottlenecks. */
-const BODIES: Record<string, { depths: readonly number[]; bottleneck: boolean }> = {
+export const BODIES: Record<string, { depths: readonly number[]; bottleneck: boolean }> = {
   resnet18: { depths: [2, 2, 2, 2], bottleneck: false },
   resnet34: { depths: [3, 4, 6, 3], bottleneck: false },
   resnet50: { depths: [3, 4, 6, 3], bottleneck: true },

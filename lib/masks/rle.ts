@@ -1,0 +1,85 @@
+import ndarray, { type NdArray } from 'ndarray';
+import { binding } from '../binding.js';
+import { NlrcnnError } from '../errors.js';
+
+/** A mask as COCO compressed run-length encoding, column-major. */
+export interface Rle {
+  /** Height and width. */
+  size: [number, number];
+  counts: string;
+}
+
+/** A closed outline: x0, y0, x1, y1, … in pixels, corners of pixels at whole numbers. */
+export type Ring = number[];
+
+/** pycocotools.mask.encode of one bitmap, [height, width] of zero and not zero. */
+export function encodeRle(bitmap: NdArray<Uint8Array>): Rle {
+  const [height, width] = bitmap.shape as [number, number];
+  const packed = bitmap.stride[1] === 1 && bitmap.stride[0] === width;
+  const data = packed
+    ? bitmap.data.subarray(bitmap.offset, bitmap.offset + height * width)
+    : Uint8Array.from({ length: height * width }, (_, i) => bitmap.get(Math.floor(i / width), i % width));
+  return { size: [height, width], counts: binding().rleEncode(data, height, width) };
+}
+
+/** pycocotools.mask.decode: [height, width] of 0 and 1. */
+export function decodeRle({ counts, size: [height, width] }: Rle): NdArray<Uint8Array> {
+  return ndarray(binding().rleDecode(counts, height, width), [height, width]);
+}
+
+/** Pixels covered. */
+export function rleArea({ counts, size }: Rle): number {
+  return binding().rleArea(counts, ...size);
+}
+
+/** x, y, width, height of the covered pixels; zeros for none. */
+export function rleToBbox({ counts, size }: Rle): [number, number, number, number] {
+  return binding().rleToBbox(counts, ...size);
+}
+
+/** Union of masks of one size, or their intersection. */
+export function mergeRles(rles: readonly Rle[], { intersect = false } = {}): Rle {
+  const size = sharedSize(rles);
+  const counts = rles.map((rle) => rle.counts);
+  return { size, counts: binding().rleMerge(counts, ...size, intersect) };
+}
+
+/**
+ * pycocotools.mask.iou: intersection over union of each pair, row-major [detections, groundTruths]; where the ground
+ * truth is a crowd, over the detection's own area.
+ */
+export function rleIou(
+  detections: readonly Rle[],
+  groundTruths: readonly Rle[],
+  crowd: readonly boolean[] = groundTruths.map(() => false),
+): NdArray<Float64Array> {
+  const shape = [detections.length, groundTruths.length];
+  if (shape[0] === 0 || shape[1] === 0) return ndarray(new Float64Array(0), shape);
+  const size = sharedSize([...detections, ...groundTruths]);
+  const counts = (rles: readonly Rle[]) => rles.map((rle) => rle.counts);
+  const flags = Uint8Array.from(crowd, Number);
+  return ndarray(binding().rleIou(counts(detections), counts(groundTruths), ...size, flags), shape);
+}
+
+/** pycocotools.mask.frPyObjects of polygons, merged. */
+export function rleFromPolygons(polygons: readonly Ring[], size: Rle['size']): Rle {
+  return { size: [...size], counts: binding().rleFromPolygons(polygons, ...size) };
+}
+
+/** pycocotools.mask.frPyObjects of a box x, y, width, height. */
+export function rleFromBbox(bbox: readonly number[], size: Rle['size']): Rle {
+  return { size: [...size], counts: binding().rleFromBbox(bbox, ...size) };
+}
+
+function sharedSize(rles: readonly Rle[]): Rle['size'] {
+  const size = rles[0]?.size;
+  if (!size) throw new NlrcnnError('ERR_NLRCNN_ARGUMENT', 'Expected at least one mask but received none');
+  const other = rles.find((rle) => rle.size[0] !== size[0] || rle.size[1] !== size[1]);
+  if (other) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_SHAPE',
+      `Expected masks of size [${size.join(', ')}] but received [${other.size.join(', ')}]`,
+    );
+  }
+  return [...size];
+}

@@ -1,0 +1,176 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { NlrcnnError } from '../errors.js';
+import type { ModelConfig, NonLocalRoiConfig } from '../models/model-config.js';
+import { BODIES } from '../models/resnet.js';
+
+/** Throws where a value is not what a key takes; `path` names the key. */
+type Check = (value: unknown, path: string) => void;
+
+interface Key<T> {
+  fallback: (config: Partial<T>) => unknown;
+  check: Check;
+}
+type Schema<T> = { [K in keyof T]-?: Key<T> };
+
+function fail(path: string, expected: string, value: unknown): never {
+  const received = JSON.stringify(value)?.slice(0, 80) ?? String(value);
+  throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected ${expected} for ${path} but received ${received}`);
+}
+
+const oneOf =
+  (...values: string[]): Check =>
+  (value, path) => {
+    if (!values.includes(value as string)) fail(path, `one of ${values.join(', ')}`, value);
+  };
+
+const integer =
+  (least: number, most = 1e6): Check =>
+  (value, path) => {
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+      fail(path, `an integer from ${least} to ${most}`, value);
+    }
+  };
+
+const number =
+  (least: number, most: number): Check =>
+  (value, path) => {
+    if (typeof value !== 'number' || !(value >= least && value <= most)) {
+      fail(path, `a number from ${least} to ${most}`, value);
+    }
+  };
+
+/** An array of `length` (or of at least one) values that each pass. */
+const list =
+  (check: Check, length?: number): Check =>
+  (value, path) => {
+    const wanted = length ?? 'one or more';
+    if (!Array.isArray(value) || value.length === 0 || (length !== undefined && value.length !== length)) {
+      fail(path, `an array of ${wanted} values`, value);
+    }
+    value.forEach((item, i) => {
+      check(item, `${path}[${i}]`);
+    });
+  };
+
+const positive: Check = (value, path) => {
+  if (typeof value !== 'number' || !(value > 0 && value < 1e6)) fail(path, 'a positive number', value);
+};
+
+const fraction = number(0, 1);
+
+const classNames: Check = (value, path) => {
+  if (!Array.isArray(value) || value.some((name) => typeof name !== 'string')) fail(path, 'an array of strings', value);
+};
+
+const anchorSizes: Check = (value, path) => {
+  list(list(positive), 5)(value, path);
+  const sizes = value as number[][];
+  if (sizes.some((level) => level.length !== sizes[0]!.length)) fail(path, 'as many sizes on each level', value);
+};
+
+const normalization: Check = (value, path) => {
+  if (value === 'none') return;
+  const given = value as { percentiles?: unknown } | null;
+  if (typeof given !== 'object' || !given || Object.keys(given).join() !== 'percentiles') {
+    fail(path, '"none" or {"percentiles": [low, high]}', value);
+  }
+  list(number(0, 100), 2)(given.percentiles, `${path}.percentiles`);
+  const [low, high] = given.percentiles as [number, number];
+  if (low >= high) fail(`${path}.percentiles`, 'two rising numbers', given.percentiles);
+};
+
+const is = (value: unknown) => () => value;
+
+const BLOCK: Schema<NonLocalRoiConfig> = {
+  heads: {
+    fallback: is(['box', 'mask']),
+    check: list(oneOf('box', 'mask')),
+  },
+  pairwise: {
+    fallback: is('embedded_gaussian'),
+    check: oneOf('embedded_gaussian', 'gaussian', 'dot_product', 'concatenation'),
+  },
+  embed_channels: { fallback: is(64), check: integer(1) },
+  value_channels: { fallback: is(256), check: integer(1) },
+  scale: { fallback: is('none'), check: oneOf('none', 'rsqrt') },
+  fusion: { fallback: is('concat'), check: oneOf('concat', 'add') },
+  num_heads: { fallback: is(1), check: integer(1, 1024) },
+};
+
+const MODEL: Schema<ModelConfig> = {
+  architecture: { fallback: is('maskrcnn'), check: oneOf('maskrcnn', 'fasterrcnn') },
+  backbone: { fallback: is('resnet50'), check: oneOf(...Object.keys(BODIES)) },
+  fpn_channels: { fallback: is(256), check: integer(1, 4096) },
+  num_classes: { fallback: is(91), check: integer(2, 100000) },
+  class_names: { fallback: is([]), check: classNames },
+  norm: { fallback: is('frozen'), check: oneOf('frozen', 'batch') },
+  norm_eps: { fallback: is(1e-5), check: number(0, 1) },
+  min_size: { fallback: is(800), check: integer(1, 16384) },
+  max_size: { fallback: is(1333), check: integer(1, 16384) },
+  image_mean: { fallback: is([0.485, 0.456, 0.406]), check: list(number(-1e6, 1e6), 3) },
+  image_std: { fallback: is([0.229, 0.224, 0.225]), check: list(positive, 3) },
+  input_normalization: { fallback: is('none'), check: normalization },
+  anchor_sizes: { fallback: is([[32], [64], [128], [256], [512]]), check: anchorSizes },
+  anchor_aspect_ratios: { fallback: is([0.5, 1, 2]), check: list(positive) },
+  rpn_pre_nms_top_n: { fallback: is(1000), check: integer(1) },
+  rpn_post_nms_top_n: { fallback: is(1000), check: integer(1, 20000) },
+  rpn_nms_thresh: { fallback: is(0.7), check: fraction },
+  rpn_score_thresh: { fallback: is(0), check: fraction },
+  box_score_thresh: { fallback: is(0.05), check: fraction },
+  box_nms_thresh: { fallback: is(0.5), check: fraction },
+  box_detections_per_img: { fallback: is(100), check: integer(1, 20000) },
+  box_head_fc: { fallback: is(1024), check: integer(1, 65536) },
+  mask_head_convs: { fallback: is(4), check: integer(0, 64) },
+  mask_head_channels: { fallback: is(256), check: integer(1, 4096) },
+  mask_threshold: { fallback: is(0.5), check: fraction },
+  non_local_roi: {
+    fallback: is(null),
+    check: (value, path) => {
+      if (value !== null) fill(value, BLOCK, `${path}.`);
+    },
+  },
+};
+
+function fill<T>(value: unknown, schema: Schema<T>, prefix: string): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    fail(prefix.slice(0, -1) || 'the config', 'an object', value);
+  }
+  const keys = Object.keys(schema);
+  for (const key of Object.keys(value)) {
+    if (keys.includes(key)) continue;
+    const near = closest(key, keys);
+    const hint = distance(key, near) <= Math.max(2, key.length / 3) ? `; did you mean ${prefix}${near}?` : '';
+    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected a known key but received ${prefix}${key}${hint}`);
+  }
+  const given = value as Partial<T>;
+  const out: Record<string, unknown> = {};
+  for (const [key, { fallback, check }] of Object.entries(schema) as [string & keyof T, Key<T>][]) {
+    out[key] = given[key] === undefined ? fallback(given) : given[key];
+    check(out[key], `${prefix}${key}`);
+  }
+  return out as T;
+}
+
+/**
+ * A config.json with torchvision's defaults where a key is missing.
+ * @throws NlrcnnError ERR_NLRCNN_CONFIG for unknown keys and for values that a key does not take.
+ */
+export function parseConfig(value: unknown): ModelConfig {
+  const config = fill(value, MODEL, '');
+  if (config.non_local_roi) {
+    const channels = config.fpn_channels;
+    const defaults = { embed_channels: Math.max(1, Math.floor(channels / 4)), value_channels: channels };
+    const block = fill<NonLocalRoiConfig>({ ...defaults, ...config.non_local_roi }, BLOCK, 'non_local_roi.');
+    const embed = block.pairwise === 'gaussian' ? channels : block.embed_channels;
+    if (embed % block.num_heads || block.value_channels % block.num_heads) {
+      fail('non_local_roi.num_heads', `a divisor of ${embed} and ${block.value_channels} channels`, block.num_heads);
+    }
+    config.non_local_roi = block;
+  }
+  const names = config.class_names.length;
+  if (names > 0 && names !== config.num_classes) {
+    fail('class_names', `${config.num_classes} names (num_classes, the background first)`, config.class_names);
+  }
+  if (config.max_size < config.min_size) fail('max_size', `at least min_size (${config.min_size})`, config.max_size);
+  return config;
+}
