@@ -4,7 +4,7 @@
 // loop into a function of its own that would lose this, so mark the function called inside the loop.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define NLRCNN_MULTIVERSION \
-  __attribute__((noinline, target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+  __attribute__((noinline, target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define NLRCNN_MULTIVERSION __attribute__((noinline))
 #endif
