@@ -15,21 +15,46 @@ class Linear : public DenseKernel {
   Status init() { return prepare(); }
 
  protected:
-  memory::desc weight_desc() const override {
-    memory::dims dims(call_.in[0].shape.begin(), call_.in[0].shape.end());
-    dims[0] = call_.in[1].shape[0];
-    using tag = memory::format_tag;
-    return {dims, memory::data_type::f32, dims.size() == 4 ? tag::oihw : tag::oi};
-  }
-
+  // x is a matrix as it lies in memory, blocked or not: oneDNN's fast product takes no other form. The weights' columns
+  // then follow x's order.
   Dense make(int64_t rows) override {
-    const memory::desc src = memory_desc(call_.in[0], block_, rows), dst = memory_desc(call_.out[0], block_, rows);
-    const memory::desc weights(weight_desc().dims(), memory::data_type::f32, memory::format_tag::any);
-    const memory::desc bias = call_.has(2) ? vector_desc(call_.in[2].shape[0]) : memory::desc();
+    using tag = memory::format_tag;
+    const memory::desc src({rows, width()}, memory::data_type::f32, tag::nc);
+    const memory::desc dst = memory_desc(call_.out[0], block_, rows);
+    const memory::desc weights({outputs(), width()}, memory::data_type::f32, tag::any);
+    const memory::desc bias = call_.has(2) ? vector_desc(outputs()) : memory::desc();
     const inner_product_forward::desc desc(dnnl::prop_kind::forward_inference, src, weights, bias, dst);
     const inner_product_forward::primitive_desc pd(desc, dense_attr(call_.has(3), call_.attrs.flag("relu")), engine());
     return {inner_product_forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
   }
+
+  memory::desc weight_desc() const override {
+    return {{outputs(), width()}, memory::data_type::f32, memory::format_tag::oi};
+  }
+
+  Result<Packed> weights(const RunContext& context, const Dense& dense) const override {
+    if (!blocked()) return DenseKernel::weights(context, dense);
+    const Shape& x = call_.in[0].shape;
+    const std::string key = "columns " + std::to_string(x[1]) + ' ';
+    Storage* storage = context.in_storage[1];
+    if (storage)
+      for (const auto& [name, packed] : storage->packed)
+        if (name.starts_with(key)) return Packed{memory(dense.weights, engine(), packed->data()), packed};
+    const memory::dims dims{outputs(), x[1], x[2], x[3]};
+    const memory::desc plain(dims, memory::data_type::f32, memory::format_tag::oihw);
+    const memory::desc columns(dims, memory::data_type::f32,
+                               block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c);
+    auto ordered = packed_weight(context.in[1].data, nullptr, "", plain, columns);
+    if (!ordered.ok()) return ordered.status();
+    auto packed = packed_weight(ordered.value().memory.get_data_handle(), storage, key, weight_desc(), dense.weights);
+    if (packed.ok() && !packed.value().owner) packed.value().owner = ordered.value().owner;
+    return packed;
+  }
+
+ private:
+  bool blocked() const { return call_.in[0].layout == Layout::blocked; }
+  int64_t outputs() const { return call_.in[1].shape[0]; }
+  int64_t width() const { return call_.in[0].stored_elements(block_) / std::max<int64_t>(call_.in[0].shape[0], 1); }
 };
 
 }  // namespace

@@ -75,25 +75,18 @@ dnnl::primitive_attr dense_attr(bool sum, bool relu) {
   return attr;
 }
 
-Result<memory> packed_weight(const View& weight, Storage* storage, const memory::desc& from, const memory::desc& to) {
-  if (from == to) return memory(from, engine(), weight.data);
-  const std::string key(reinterpret_cast<const char*>(&to.data), sizeof to.data);
-  if (storage) {
-    auto it = storage->packed.find(key);
-    if (it != storage->packed.end()) return memory(to, engine(), it->second->data());
-  }
-  auto packed = allocate_host(to.get_size());
-  if (!packed) return Status::error(Code::out_of_memory, "Out of memory for packed weights");
-  memory source(from, engine(), weight.data);
-  memory target(to, engine(), packed->data());
-  dnnl::reorder(source, target).execute(stream(), source, target);
-  stream().wait();
-  static thread_local std::shared_ptr<Storage> transient;  // until the next weight, where nothing else keeps it
-  if (storage)
-    storage->packed[key] = packed;
-  else
-    transient = packed;
-  return target;
+Result<Packed> packed_weight(void* data, Storage* storage, const std::string& key, const memory::desc& from,
+                             const memory::desc& to) {
+  if (from == to) return Packed{memory(from, engine(), data), nullptr};
+  const std::string full = key + std::string(reinterpret_cast<const char*>(&to.data), sizeof to.data);
+  auto packed = derived_weight(storage, full, to.get_size(), [&](float* made) -> Status {
+    memory source(from, engine(), data), target(to, engine(), made);
+    dnnl::reorder(source, target).execute(stream(), source, target);
+    stream().wait();
+    return {};
+  });
+  if (!packed.ok()) return packed.status();
+  return Packed{memory(to, engine(), packed.value()->data()), packed.value()};
 }
 
 Status guarded(const char* what, const std::function<Status()>& body) {
@@ -151,6 +144,10 @@ Status DenseKernel::prepare() {
   });
 }
 
+Result<Packed> DenseKernel::weights(const RunContext& context, const Dense& dense) const {
+  return packed_weight(context.in[1].data, context.in_storage[1], "", weight_desc(), dense.weights);
+}
+
 Status DenseKernel::run(RunContext& context) {
   const int64_t rows = call_.has(count_) ? valid_rows(context.in[count_], call_.in[0].shape[0]) : call_.in[0].shape[0];
   if (rows == 0 || element_count(call_.out[0].shape) == 0) return {};
@@ -163,15 +160,15 @@ Status DenseKernel::run(RunContext& context) {
     }
     if (found == by_rows_.end()) found = by_rows_.find(size = call_.in[0].shape[0]);
     const Dense& dense = found->second;
-    auto weights = packed_weight(context.in[1], context.in_storage[1], weight_desc(), dense.weights);
-    if (!weights.ok()) return weights.status();
+    auto packed = weights(context, dense);
+    if (!packed.ok()) return packed.status();
     float* out = context.out[0].as<float>();
     if (call_.has(residual_) && context.in[residual_].data != out) {
       const size_t per_row = call_.out[0].bytes(block_) / call_.out[0].shape[0];
       std::memcpy(out, context.in[residual_].data, per_row * size);
     }
     std::unordered_map<int, memory> args{{DNNL_ARG_SRC, {dense.src, engine(), context.in[0].data}},
-                                         {DNNL_ARG_WEIGHTS, weights.value()},
+                                         {DNNL_ARG_WEIGHTS, packed.value().memory},
                                          {DNNL_ARG_DST, {dense.dst, engine(), out}},
                                          {DNNL_ARG_SCRATCHPAD, {dense.scratchpad, engine(), context.workspace}}};
     if (context.in[2]) args.insert({DNNL_ARG_BIAS, {vector_desc(call_.in[2].shape[0]), engine(), context.in[2].data}});

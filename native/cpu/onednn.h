@@ -23,9 +23,16 @@ dnnl::memory::desc vector_desc(int64_t size);
 // ReLU and the sum onto what the output holds, with the scratchpad in the op's workspace.
 dnnl::primitive_attr dense_attr(bool sum, bool relu);
 
-// `weight` (plain, `from`) in the primitive's own format; kept on the storage for the next run where that is constant.
-Result<dnnl::memory> packed_weight(const View& weight, Storage* storage, const dnnl::memory::desc& from,
-                                   const dnnl::memory::desc& to);
+// Memory that lives as long as a primitive reads it.
+struct Packed {
+  dnnl::memory memory;
+  std::shared_ptr<Storage> owner;
+};
+
+// A weight's data (`from`) in the primitive's own format; kept on `storage` for the next run where that is constant, under
+// a key that tells apart what else was made of the same weight.
+Result<Packed> packed_weight(void* data, Storage* storage, const std::string& key, const dnnl::memory::desc& from,
+                             const dnnl::memory::desc& to);
 
 // Runs `body`, turning oneDNN's exceptions into a status.
 Status guarded(const char* what, const std::function<Status()>& body);
@@ -67,6 +74,7 @@ class DenseKernel : public Kernel {
  protected:
   virtual Dense make(int64_t rows) = 0;
   virtual dnnl::memory::desc weight_desc() const = 0;
+  virtual Result<Packed> weights(const RunContext& context, const Dense& dense) const;
   Status prepare();
 
   OpCall call_;
