@@ -1,0 +1,2 @@
+// Node finds a CommonJS module's names by its text; `export *` keeps this list to one place.
+export * from './index.js';

@@ -1,0 +1,34 @@
+export type { DType, HostTensor, TypedArray } from './binding.js';
+export { type Device, type DeviceOption, type PrecisionOption, type Precision } from './device.js';
+export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
+export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
+export { type CocoResult, toCocoResults } from './masks/coco-results.js';
+export { labelMapPng, toLabelMap } from './masks/label-map.js';
+export { drawOverlay, type OverlayOptions } from './masks/overlay.js';
+export { type Polygon, toPolygons } from './masks/polygons.js';
+export {
+  decodeRle,
+  encodeRle,
+  mergeRles,
+  type Ring,
+  type Rle,
+  rleArea,
+  rleFromBbox,
+  rleFromPolygons,
+  rleIou,
+  rleToBbox,
+} from './masks/rle.js';
+export {
+  type Detection,
+  type LoadModelOptions,
+  loadModel,
+  Model,
+  type SegmentOptions,
+  type Segmentation,
+} from './model.js';
+export type { ModelConfig, NonLocalRoiConfig } from './models/model-config.js';
+export { ops } from './ops/index.js';
+export { type SystemInfo, systemInfo } from './system-info.js';
+export { Tensor } from './tensor.js';
+export { version } from './version.js';
+export { bundledModels, DEFAULT_MODEL } from './weights/load.js';

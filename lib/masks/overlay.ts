@@ -1,0 +1,150 @@
+import sharp from 'sharp';
+import { decodeImage, type ImageInput, type Pixels } from '../images/decode.js';
+import { Font } from '../images/font.js';
+import type { Detection, Segmentation } from '../model.js';
+import { decodeRle } from './rle.js';
+
+export interface OverlayOptions {
+  /** Only detections of at least this score. */
+  score?: number | undefined;
+  /** Gray values at these percentiles are shown as black and white; default for 16 bit and float: 1 and 99.8. */
+  percentiles?: readonly [number, number] | undefined;
+  /** How many times larger than the picture; default: whole times until a side has 768 pixels. */
+  scale?: number | undefined;
+}
+
+type Color = readonly [number, number, number];
+
+/** RGB being drawn on. */
+interface Canvas {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+const COMFORTABLE = 768;
+const FILL = 0.35;
+/** With more objects than this a label is drawn only where it is hardly wider than its box. */
+const FEW = 30;
+
+/** The picture with each object's mask in a colour of its own, contour and label, as PNG. */
+export async function drawOverlay(
+  image: ImageInput,
+  { detections }: Segmentation,
+  options: OverlayOptions = {},
+): Promise<Buffer> {
+  const pixels = await decodeImage(image);
+  const longest = Math.max(pixels.width, pixels.height);
+  const scale = options.scale ?? Math.max(1, Math.ceil(COMFORTABLE / longest));
+  const width = Math.round(pixels.width * scale);
+  const height = Math.round(pixels.height * scale);
+  const data = await sharp(toEightBit(pixels, options.percentiles), {
+    raw: { width: pixels.width, height: pixels.height, channels: pixels.channels },
+  })
+    .resize(width, height, { fit: 'fill' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer();
+  const canvas = { data, width, height };
+  const shown = detections.filter((detection) => detection.score >= (options.score ?? 0));
+  const thickness = Math.max(1, Math.round(Math.max(width, height) / 700));
+  for (const [i, detection] of shown.entries()) drawShape(canvas, detection, colorOf(i), scale, thickness);
+  await drawLabels(canvas, shown, scale);
+  return sharp(canvas.data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}
+
+/** Hues a golden angle apart, alternately light and deep. */
+function colorOf(index: number): Color {
+  const hue = (index * 137.508 + 20) % 360;
+  const lightness = [0.6, 0.5, 0.7][index % 3]!;
+  const chroma = (1 - Math.abs(2 * lightness - 1)) * 0.95;
+  const channel = (n: number) => {
+    const k = (n + hue / 30) % 12;
+    return Math.round(255 * (lightness - (chroma / 2) * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+  };
+  return [channel(0), channel(8), channel(4)];
+}
+
+function toEightBit({ data }: Pixels, percentiles: readonly [number, number] | undefined): Uint8Array {
+  if (data instanceof Uint8Array && !percentiles) return data;
+  const sorted = data.toSorted();
+  const [low, high] = (percentiles ?? [1, 99.8]).map((p) => sorted[Math.round((p / 100) * (sorted.length - 1))]!) as [
+    number,
+    number,
+  ];
+  const span = Math.max(high - low, Number.MIN_VALUE);
+  return Uint8Array.from(data, (v) => Math.max(0, Math.min(255, Math.round(((v - low) / span) * 255))));
+}
+
+function blend({ data, width, height }: Canvas, x: number, y: number, color: Color, alpha: number): void {
+  if (x < 0 || y < 0 || x >= width || y >= height) return;
+  const at = 3 * (y * width + x);
+  for (let c = 0; c < 3; c++) data[at + c] = Math.round(data[at + c]! * (1 - alpha) + color[c]! * alpha);
+}
+
+/** Fill and contour of a mask, or of the box where there is none. */
+function drawShape(canvas: Canvas, { box, mask }: Detection, color: Color, scale: number, thickness: number): void {
+  const [x1, y1, x2, y2] = box.map((v) => Math.round(v * scale)) as Detection['box'];
+  if (!mask) {
+    for (let t = 0; t < thickness; t++) {
+      for (let x = x1; x < x2; x++) for (const y of [y1 + t, y2 - 1 - t]) blend(canvas, x, y, color, 1);
+      for (let y = y1; y < y2; y++) for (const x of [x1 + t, x2 - 1 - t]) blend(canvas, x, y, color, 1);
+    }
+    return;
+  }
+  const [height, width] = mask.size;
+  const bitmap = decodeRle(mask).data;
+  const margin = thickness + Math.ceil(2 * scale);
+  const [left, top] = [Math.max(0, x1 - margin), Math.max(0, y1 - margin)];
+  const [right, bottom] = [Math.min(canvas.width, x2 + margin), Math.min(canvas.height, y2 + margin)];
+  const wide = right - left;
+  const inside = new Uint8Array(Math.max(0, wide * (bottom - top)));
+  // Bilinear, so that enlarged outlines are round.
+  const value = (x: number, y: number) =>
+    bitmap[Math.min(Math.max(y, 0), height - 1) * width + Math.min(Math.max(x, 0), width - 1)]!;
+  for (let y = top; y < bottom; y++) {
+    const sy = (y + 0.5) / scale - 0.5;
+    const fy = Math.floor(sy);
+    for (let x = left; x < right; x++) {
+      const sx = (x + 0.5) / scale - 0.5;
+      const fx = Math.floor(sx);
+      const upper = value(fx, fy) * (fx + 1 - sx) + value(fx + 1, fy) * (sx - fx);
+      const lower = value(fx, fy + 1) * (fx + 1 - sx) + value(fx + 1, fy + 1) * (sx - fx);
+      if (upper * (fy + 1 - sy) + lower * (sy - fy) >= 0.5) inside[(y - top) * wide + x - left] = 1;
+    }
+  }
+  const covered = (x: number, y: number) =>
+    x >= left && x < right && y >= top && y < bottom && inside[(y - top) * wide + x - left] === 1;
+  for (let y = top; y < bottom; y++) {
+    for (let x = left; x < right; x++) {
+      if (!covered(x, y)) continue;
+      const t = thickness;
+      const border = !covered(x - t, y) || !covered(x + t, y) || !covered(x, y - t) || !covered(x, y + t);
+      blend(canvas, x, y, color, border ? 1 : FILL);
+    }
+  }
+}
+
+/** Labels by falling score, each where no other is, above its box or at its upper edge. */
+async function drawLabels(canvas: Canvas, detections: readonly Detection[], scale: number): Promise<void> {
+  const size = Math.round(Math.min(28, Math.max(13, Math.max(canvas.width, canvas.height) / 55)));
+  const font = await Font.load(size);
+  const placed: { x: number; y: number; width: number }[] = [];
+  for (const [i, { label, score, box }] of detections.entries()) {
+    const text = `${label} ${score.toFixed(2)}`;
+    const width = font.measure(text) + 6;
+    const [x1, y1, x2] = box.map((v) => Math.round(v * scale)) as Detection['box'];
+    if (detections.length > FEW && width > 1.2 * (x2 - x1)) continue;
+    const x = Math.max(0, Math.min(x1, canvas.width - width));
+    const y = Math.max(0, y1 - size);
+    if (placed.some((p) => x < p.x + p.width && p.x < x + width && Math.abs(p.y - y) < size)) continue;
+    placed.push({ x, y, width });
+    const color = colorOf(i);
+    for (let dy = 0; dy < size; dy++) for (let dx = 0; dx < width; dx++) blend(canvas, x + dx, y + dy, color, 0.85);
+    const luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2];
+    const ink: Color = luma > 140 ? [0, 0, 0] : [255, 255, 255];
+    font.draw(text, x + 3, y, (px, py, coverage) => blend(canvas, px, py, ink, coverage));
+  }
+}
