@@ -1,5 +1,5 @@
 export type { DType, HostTensor, TypedArray } from './binding.js';
-export { type Device, type DeviceOption, type PrecisionOption, type Precision } from './device.js';
+export type { Device, DeviceOption, Precision, PrecisionOption } from './device.js';
 export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
 export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
 export { type CocoResult, toCocoResults } from './masks/coco-results.js';
@@ -23,8 +23,8 @@ export {
   type LoadModelOptions,
   loadModel,
   Model,
-  type SegmentOptions,
   type Segmentation,
+  type SegmentOptions,
 } from './model.js';
 export type { ModelConfig, NonLocalRoiConfig } from './models/model-config.js';
 export { ops } from './ops/index.js';

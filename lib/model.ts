@@ -1,6 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import type { HostTensor, NativePlan } from './binding.js';
-import { type Device, type DeviceOption, type Precision, type PrecisionOption, Recorder, resolveDevice, resolvePrecision } from './device.js';
+import {
+  type Device,
+  type DeviceOption,
+  type Precision,
+  type PrecisionOption,
+  Recorder,
+  resolveDevice,
+  resolvePrecision,
+} from './device.js';
 import { invalidArgument, NlrcnnError } from './errors.js';
 import { decodeImage, type ImageInput, type Pixels } from './images/decode.js';
 import { Parameters } from './layers/parameters.js';
@@ -129,7 +137,10 @@ export class Model implements Disposable {
 
   #check(signal: AbortSignal | undefined): void {
     if (this.#disposed) {
-      throw new NlrcnnError('ERR_NLRCNN_DISPOSED', 'Expected a model in use but received one that was disposed of');
+      throw new NlrcnnError(
+        'ERR_NLRCNN_DISPOSED',
+        'Expected a model in use but received one that was disposed of',
+      );
     }
     if (signal?.aborted) {
       throw new NlrcnnError('ERR_NLRCNN_CANCELLED', 'Segmentation was cancelled', { cause: signal.reason });
@@ -178,7 +189,8 @@ function checkOptions({ score, maxDetections, signal }: SegmentOptions): void {
   if (maxDetections !== undefined && !(Number.isInteger(maxDetections) && maxDetections >= 0)) {
     throw invalidArgument('a non-negative integer', 'maxDetections', maxDetections);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('an AbortSignal', 'signal', signal);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw invalidArgument('an AbortSignal', 'signal', signal);
 }
 
 /** The plan's outputs (boxes, scores, labels, count, and of masks: bytes, offsets) as objects. */

@@ -11,7 +11,12 @@ export interface SystemInfo {
   platform: string;
   cpu: { model: string; cores: number; features: string[] };
   /** The addon and what it found; `problem` says why it did not load. */
-  addon: { path: string; origin: 'local build' | 'NLRCNN_BINARY' | 'missing'; problem?: string; cpu?: CpuInfo };
+  addon: {
+    path: string;
+    origin: 'local build' | 'NLRCNN_BINARY' | 'missing';
+    problem?: string;
+    cpu?: CpuInfo;
+  };
   gpu: { driver: string | null; devices: { name: string; computeCapability: string }[] };
   cuda: {
     /** Architectures that this build has kernels for. */
@@ -40,8 +45,15 @@ export function systemInfo(): SystemInfo {
 }
 
 function cpuModel(): SystemInfo['cpu'] {
-  const flags = readOr('/proc/cpuinfo', '').match(/^flags\s*:(.*)$/m)?.[1]?.split(/\s+/) ?? [];
-  return { model: cpus()[0]?.model.trim() ?? '', cores: cpus().length, features: FEATURES.filter((f) => flags.includes(f)) };
+  const flags =
+    readOr('/proc/cpuinfo', '')
+      .match(/^flags\s*:(.*)$/m)?.[1]
+      ?.split(/\s+/) ?? [];
+  return {
+    model: cpus()[0]?.model.trim() ?? '',
+    cores: cpus().length,
+    features: FEATURES.filter((f) => flags.includes(f)),
+  };
 }
 
 function addonInfo(): SystemInfo['addon'] {
@@ -95,7 +107,11 @@ function readOr(path: string, fallback: string): string {
 
 function runOr(command: string, args: string[], fallback: string): string {
   try {
-    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 5000 });
+    return execFileSync(command, args, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5000,
+    });
   } catch {
     return fallback;
   }

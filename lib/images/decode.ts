@@ -38,14 +38,21 @@ async function readPicture(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'does not exist' : code === 'EISDIR' ? 'is a directory' : `cannot be read (${code})`;
+    const why =
+      code === 'ENOENT'
+        ? 'does not exist'
+        : code === 'EISDIR'
+          ? 'is a directory'
+          : `cannot be read (${code})`;
     throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a picture but ${path} ${why}`, { cause });
   }
 }
 
 async function decodeFile(bytes: Uint8Array, what: string): Promise<Pixels> {
   const fail = (why: string, cause?: unknown) =>
-    new NlrcnnError('ERR_NLRCNN_IMAGE', `Expected a JPEG, PNG, WebP or TIFF picture but ${what} ${why}`, { cause });
+    new NlrcnnError('ERR_NLRCNN_IMAGE', `Expected a JPEG, PNG, WebP or TIFF picture but ${what} ${why}`, {
+      cause,
+    });
   if (bytes.length === 0) throw fail('is empty');
   try {
     // Profiles are ignored, as Pillow does, so that the pixels are those that torchvision sees.
@@ -58,7 +65,9 @@ async function decodeFile(bytes: Uint8Array, what: string): Promise<Pixels> {
     const { data, info } = await image
       .autoOrient()
       .removeAlpha()
-      .toColourspace(floats ? (gray ? 'b-w' : 'scrgb') : wide ? (gray ? 'grey16' : 'rgb16') : gray ? 'b-w' : 'srgb')
+      .toColourspace(
+        floats ? (gray ? 'b-w' : 'scrgb') : wide ? (gray ? 'grey16' : 'rgb16') : gray ? 'b-w' : 'srgb',
+      )
       .raw({ depth: floats ? 'float' : wide ? 'ushort' : 'uchar' })
       .toBuffer({ resolveWithObject: true });
     const type = floats ? Float32Array : wide ? Uint16Array : Uint8Array;
@@ -87,9 +96,10 @@ function fromRaw(image: RawImage): Pixels {
       `Expected ${width * height * channels} values for ${height} × ${width} × ${channels} pixels but received ${data.length}`,
     );
   }
-  const plain = ArrayBuffer.isView(data) && (data as unknown) instanceof Uint8ClampedArray
-    ? new Uint8Array(data.buffer, data.byteOffset, data.length)
-    : data;
+  const plain =
+    ArrayBuffer.isView(data) && (data as unknown) instanceof Uint8ClampedArray
+      ? new Uint8Array(data.buffer, data.byteOffset, data.length)
+      : data;
   if (channels === 1 || channels === 3) return { data: plain, width, height, channels };
   return { data: dropAlpha(plain, channels), width, height, channels: channels === 2 ? 1 : 3 };
 }

@@ -31,7 +31,11 @@ export class Font {
     const at = (x: number) => Math.round((x * scaled) / width);
     const ends = metrics.starts.map((x, i) => at(x + metrics.widths[i]!));
     const starts = metrics.starts.map(at);
-    return new Font(height, strip, scaled, { ...metrics, starts, widths: ends.map((end, i) => end - starts[i]!) });
+    return new Font(height, strip, scaled, {
+      ...metrics,
+      starts,
+      widths: ends.map((end, i) => end - starts[i]!),
+    });
   }
 
   measure(text: string): number {

@@ -13,7 +13,10 @@ const MOST = 65535;
  */
 export function toLabelMap({ width, height, detections }: Segmentation): NdArray<Uint16Array> {
   if (detections.length > MOST) {
-    throw new NlrcnnError('ERR_NLRCNN_UNSUPPORTED', `Expected at most ${MOST} detections but received ${detections.length}`);
+    throw new NlrcnnError(
+      'ERR_NLRCNN_UNSUPPORTED',
+      `Expected at most ${MOST} detections but received ${detections.length}`,
+    );
   }
   const map = new Uint16Array(width * height);
   for (const [index, { mask }] of detections.entries()) {

@@ -59,13 +59,15 @@ const positive: Check = (value, path) => {
 const fraction = number(0, 1);
 
 const classNames: Check = (value, path) => {
-  if (!Array.isArray(value) || value.some((name) => typeof name !== 'string')) fail(path, 'an array of strings', value);
+  if (!Array.isArray(value) || value.some((name) => typeof name !== 'string'))
+    fail(path, 'an array of strings', value);
 };
 
 const anchorSizes: Check = (value, path) => {
   list(list(positive), 5)(value, path);
   const sizes = value as number[][];
-  if (sizes.some((level) => level.length !== sizes[0]!.length)) fail(path, 'as many sizes on each level', value);
+  if (sizes.some((level) => level.length !== sizes[0]!.length))
+    fail(path, 'as many sizes on each level', value);
 };
 
 const normalization: Check = (value, path) => {
@@ -163,14 +165,23 @@ export function parseConfig(value: unknown): ModelConfig {
     const block = fill<NonLocalRoiConfig>({ ...defaults, ...config.non_local_roi }, BLOCK, 'non_local_roi.');
     const embed = block.pairwise === 'gaussian' ? channels : block.embed_channels;
     if (embed % block.num_heads || block.value_channels % block.num_heads) {
-      fail('non_local_roi.num_heads', `a divisor of ${embed} and ${block.value_channels} channels`, block.num_heads);
+      fail(
+        'non_local_roi.num_heads',
+        `a divisor of ${embed} and ${block.value_channels} channels`,
+        block.num_heads,
+      );
     }
     config.non_local_roi = block;
   }
   const names = config.class_names.length;
   if (names > 0 && names !== config.num_classes) {
-    fail('class_names', `${config.num_classes} names (num_classes, the background first)`, config.class_names);
+    fail(
+      'class_names',
+      `${config.num_classes} names (num_classes, the background first)`,
+      config.class_names,
+    );
   }
-  if (config.max_size < config.min_size) fail('max_size', `at least min_size (${config.min_size})`, config.max_size);
+  if (config.max_size < config.min_size)
+    fail('max_size', `at least min_size (${config.min_size})`, config.max_size);
   return config;
 }

@@ -50,7 +50,10 @@ export function bundledModels(): string[] {
  */
 export async function loadWeights({ model, weights, config }: WeightsSource): Promise<LoadedWeights> {
   if (model !== undefined && weights !== undefined) {
-    throw new NlrcnnError('ERR_NLRCNN_ARGUMENT', 'Expected either a model or a weights file but received both');
+    throw new NlrcnnError(
+      'ERR_NLRCNN_ARGUMENT',
+      'Expected either a model or a weights file but received both',
+    );
   }
   const name = weights ?? model ?? DEFAULT_MODEL;
   if (weights === undefined && !bundledModels().includes(name)) {
@@ -84,9 +87,12 @@ async function findConfig(file: SafetensorsFile, config: WeightsSource['config']
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    if (config === undefined && embedded !== undefined) return parseJson(embedded, `${file.path} (nlrcnn.config)`);
+    if (config === undefined && embedded !== undefined)
+      return parseJson(embedded, `${file.path} (nlrcnn.config)`);
     const { code } = cause as NodeJS.ErrnoException;
-    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a config.json but ${path} cannot be read (${code})`, { cause });
+    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a config.json but ${path} cannot be read (${code})`, {
+      cause,
+    });
   }
   return parseJson(text, path);
 }
@@ -95,7 +101,9 @@ function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${path}: expected JSON (${(cause as Error).message})`, { cause });
+    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${path}: expected JSON (${(cause as Error).message})`, {
+      cause,
+    });
   }
 }
 

@@ -41,13 +41,18 @@ export class SafetensorsFile {
    */
   static async open(path: string): Promise<SafetensorsFile> {
     const file = await open(path).catch((cause: NodeJS.ErrnoException) => {
-      throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a weights file but ${path} cannot be opened (${cause.code})`, {
-        cause,
-      });
+      throw new NlrcnnError(
+        'ERR_NLRCNN_IO',
+        `Expected a weights file but ${path} cannot be opened (${cause.code})`,
+        {
+          cause,
+        },
+      );
     });
     try {
       const stat = await file.stat();
-      if (!stat.isFile()) throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a weights file but ${path} is a directory`);
+      if (!stat.isFile())
+        throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a weights file but ${path} is a directory`);
       const { entries, metadata } = await readHeader(file, path, stat.size);
       return new SafetensorsFile(path, metadata, entries, file);
     } catch (error) {
@@ -77,7 +82,12 @@ function bad(path: string, what: string): NlrcnnError {
   return new NlrcnnError('ERR_NLRCNN_WEIGHTS', `${path}: expected ${what}`);
 }
 
-async function readFully(file: FileHandle, buffer: Uint8Array, position: number, path: string): Promise<void> {
+async function readFully(
+  file: FileHandle,
+  buffer: Uint8Array,
+  position: number,
+  path: string,
+): Promise<void> {
   for (let done = 0; done < buffer.length; ) {
     const { bytesRead } = await file.read(buffer, done, buffer.length - done, position + done);
     if (bytesRead === 0) throw bad(path, `${buffer.length} bytes at ${position} but the file ends before`);
@@ -101,7 +111,8 @@ async function readHeader(file: FileHandle, path: string, size: number) {
   } catch (cause) {
     throw new NlrcnnError('ERR_NLRCNN_WEIGHTS', `${path}: expected a safetensors header in JSON`, { cause });
   }
-  if (typeof header !== 'object' || header === null || Array.isArray(header)) throw bad(path, 'a header object');
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw bad(path, 'a header object');
   const { __metadata__: metadata = {}, ...tensors } = header as Record<string, unknown>;
   if (typeof metadata !== 'object' || metadata === null) throw bad(path, '__metadata__ to be an object');
   const start = 8 + Number(length);
@@ -109,8 +120,11 @@ async function readHeader(file: FileHandle, path: string, size: number) {
     Object.entries(tensors).map(([name, entry]) => [name, checkEntry(path, name, entry, start, size)]),
   );
   let end = start;
-  for (const [name, entry] of [...entries].sort((a, b) => a[1].start - b[1].start || a[1].bytes - b[1].bytes)) {
-    if (entry.start !== end) throw bad(path, `tensors side by side but ${name} overlaps another or leaves a gap`);
+  for (const [name, entry] of [...entries].sort(
+    (a, b) => a[1].start - b[1].start || a[1].bytes - b[1].bytes,
+  )) {
+    if (entry.start !== end)
+      throw bad(path, `tensors side by side but ${name} overlaps another or leaves a gap`);
     end += entry.bytes;
   }
   if (end !== size) throw bad(path, `${end} bytes as its header says but it has ${size}`);
@@ -122,16 +136,21 @@ function checkEntry(path: string, name: string, value: unknown, start: number, s
   const whole = (v: unknown) => Number.isSafeInteger(v) && (v as number) >= 0;
   const each = SIZES[String(dtype)];
   if (!each) throw bad(path, `a known dtype of ${name} but received ${JSON.stringify(dtype)}`);
-  if (!Array.isArray(shape) || !shape.every(whole)) throw bad(path, `a shape of ${name} but received ${JSON.stringify(shape)}`);
+  if (!Array.isArray(shape) || !shape.every(whole))
+    throw bad(path, `a shape of ${name} but received ${JSON.stringify(shape)}`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole)) {
     throw bad(path, `two data_offsets of ${name} but received ${JSON.stringify(offsets)}`);
   }
   const bytes = (shape as number[]).reduce((a, b) => a * b, each);
   const [from, to] = offsets as [number, number];
   if (to - from !== bytes) {
-    throw bad(path, `${bytes} bytes for ${name} of shape [${shape.join(', ')}] but its offsets span ${to - from}`);
+    throw bad(
+      path,
+      `${bytes} bytes for ${name} of shape [${shape.join(', ')}] but its offsets span ${to - from}`,
+    );
   }
-  if (start + to > size) throw bad(path, `${name} within the file's ${size} bytes but it ends at ${start + to}`);
+  if (start + to > size)
+    throw bad(path, `${name} within the file's ${size} bytes but it ends at ${start + to}`);
   return { dtype: String(dtype), shape: shape as number[], start: start + from, bytes };
 }
 

@@ -36,7 +36,8 @@ Napi::ArrayBuffer to_buffer(Napi::Env env, const Tensor& tensor) {
     napi_value buffer;
     const napi_status status = napi_create_external_arraybuffer(
         env, tensor.storage->data(), bytes,
-        [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Storage>*>(hint); }, owner, &buffer);
+        [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Storage>*>(hint); }, owner,
+        &buffer);
     if (status == napi_ok) return {env, buffer};
     delete owner;  // hosts with a V8 sandbox refuse memory from outside
   }
@@ -54,11 +55,14 @@ Napi::Error to_error(Napi::Env env, const Status& status) {
   return error;
 }
 
-void throw_status(Napi::Env env, const Status& status) { to_error(env, status).ThrowAsJavaScriptException(); }
+void throw_status(Napi::Env env, const Status& status) {
+  to_error(env, status).ThrowAsJavaScriptException();
+}
 
 bool read_dtype(const Napi::Value& value, DType* out) {
   if (value.IsString() && parse_dtype(value.As<Napi::String>(), out)) return true;
-  return fail(value.Env(), Code::dtype, "Expected the name of a dtype but received " + value.ToString().Utf8Value());
+  return fail(value.Env(), Code::dtype,
+              "Expected the name of a dtype but received " + value.ToString().Utf8Value());
 }
 
 bool read_shape(const Napi::Value& value, Shape* out) {
@@ -70,8 +74,9 @@ bool read_shape(const Napi::Value& value, Shape* out) {
     const double dimension = item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : -1;
     count *= dimension;
     if (!(dimension >= 0) || dimension != static_cast<int64_t>(dimension) || !(count <= kMaxDimension))
-      return fail(value.Env(), Code::shape, "Expected non-negative integers for a shape but received [" +
-                                                value.ToString().Utf8Value() + "]");
+      return fail(
+          value.Env(), Code::shape,
+          "Expected non-negative integers for a shape but received [" + value.ToString().Utf8Value() + "]");
     out->push_back(static_cast<int64_t>(dimension));
   }
   return true;
@@ -108,11 +113,13 @@ bool read_attrs(const Napi::Value& value, Attrs* out) {
 
 bool read_bytes(const Napi::Value& value, DType dtype, size_t expected, const void** out) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != array_type(dtype))
-    return fail(value.Env(), Code::dtype, std::string("Expected a typed array that holds ") + dtype_name(dtype));
+    return fail(value.Env(), Code::dtype,
+                std::string("Expected a typed array that holds ") + dtype_name(dtype));
   const auto array = value.As<Napi::TypedArray>();
   if (array.ByteLength() != expected)
-    return fail(value.Env(), Code::shape, "Expected " + std::to_string(expected / dtype_size(dtype)) +
-                                              " values but received " + std::to_string(array.ElementLength()));
+    return fail(value.Env(), Code::shape,
+                "Expected " + std::to_string(expected / dtype_size(dtype)) + " values but received " +
+                    std::to_string(array.ElementLength()));
   *out = static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   return true;
 }
@@ -123,7 +130,8 @@ Napi::Value to_host_tensor(Napi::Env env, const Tensor& tensor) {
     shape[static_cast<uint32_t>(i)] = static_cast<double>(tensor.desc.shape[i]);
   napi_value data;
   const Napi::ArrayBuffer buffer = to_buffer(env, tensor);
-  napi_create_typedarray(env, array_type(tensor.desc.dtype), element_count(tensor.desc.shape), buffer, 0, &data);
+  napi_create_typedarray(env, array_type(tensor.desc.dtype), element_count(tensor.desc.shape), buffer, 0,
+                         &data);
   auto host = Napi::Object::New(env);
   host.Set("dtype", dtype_name(tensor.desc.dtype));
   host.Set("shape", shape);

@@ -10,7 +10,8 @@ void Environment::init(Napi::Env env) {
   self->block_ = cpu::channel_block();
   self->channel_ = Channel::New(env, "nlrcnn", 0, 1);
   self->channel_.Unref(env);
-  // Hooks run last in, first out: this one before the channel's own, which would leave the device thread without it.
+  // Hooks run last in, first out: this one before the channel's own, which would leave the device thread
+  // without it.
   env.AddCleanupHook([self] { self->close(); });
 }
 
@@ -28,7 +29,9 @@ void Environment::enqueue_counted(std::function<void()> work, std::function<void
   });
 }
 
-void Environment::enqueue(std::function<void()> work) { enqueue_counted(std::move(work), nullptr); }
+void Environment::enqueue(std::function<void()> work) {
+  enqueue_counted(std::move(work), nullptr);
+}
 
 void Environment::enqueue(Napi::Env env, std::function<void()> work, Done done) {
   if (awaited_++ == 0) channel_.Ref(env);

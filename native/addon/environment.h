@@ -9,7 +9,8 @@
 
 namespace nlrcnn::addon {
 
-// One per Node environment (main thread or worker): its way to the device and back, and the classes it exports.
+// One per Node environment (main thread or worker): its way to the device and back, and the classes it
+// exports.
 class Environment {
  public:
   // Called back in JavaScript's thread.

@@ -20,7 +20,8 @@ class Arguments {
   void size(size_t at, int64_t* height, int64_t* width) {
     *height = side(at, "height");
     *width = side(at + 1, "width");
-    if (ok_ && *width > 0 && *height > kMaxPixels / *width) fail(Code::shape, "Expected a picture below 2^32 pixels");
+    if (ok_ && *width > 0 && *height > kMaxPixels / *width)
+      fail(Code::shape, "Expected a picture below 2^32 pixels");
   }
 
   std::vector<std::string> strings(size_t at) {
@@ -65,10 +66,12 @@ class Arguments {
       const Napi::Value item = list[i];
       out.push_back(item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : NAN);
       // Beyond this pycocotools' own integers overflow.
-      if (!(std::abs(out.back()) < 1e8)) return fail(Code::argument, std::string("Expected finite numbers for ") + what), out;
+      if (!(std::abs(out.back()) < 1e8))
+        return fail(Code::argument, std::string("Expected finite numbers for ") + what), out;
     }
     if (out.size() < least || out.size() % 2)
-      fail(Code::argument, std::string("Expected at least ") + std::to_string(least) + " numbers, an even count, for " + what);
+      fail(Code::argument, std::string("Expected at least ") + std::to_string(least) +
+                               " numbers, an even count, for " + what);
     return out;
   }
 

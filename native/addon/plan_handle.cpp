@@ -34,9 +34,10 @@ Napi::Value to_js(Napi::Env env, const Run& run, bool profile) {
 }  // namespace
 
 Napi::Function RecorderHandle::define(Napi::Env env) {
-  return DefineClass(env, "Recorder",
-                     {InstanceMethod<&RecorderHandle::input>("input"), InstanceMethod<&RecorderHandle::op>("op"),
-                      InstanceMethod<&RecorderHandle::finish>("finish")});
+  return DefineClass(
+      env, "Recorder",
+      {InstanceMethod<&RecorderHandle::input>("input"), InstanceMethod<&RecorderHandle::op>("op"),
+       InstanceMethod<&RecorderHandle::finish>("finish")});
 }
 
 Napi::Value RecorderHandle::input(const Napi::CallbackInfo& info) {
@@ -50,10 +51,13 @@ bool RecorderHandle::value_of(const Napi::Value& value, int* out) {
   TensorHandle* handle = TensorHandle::from(value);
   if (!handle) return false;
   if (handle->recorded().graph && handle->recorded().graph != graph_) {
-    throw_status(value.Env(), Status::error(Code::argument, "Expected a value of this recording but received one of another"));
+    throw_status(
+        value.Env(),
+        Status::error(Code::argument, "Expected a value of this recording but received one of another"));
     return false;
   }
-  *out = handle->slot() ? graph_->external({handle->slot()->desc, handle->slot()->storage}) : handle->recorded().value;
+  *out = handle->slot() ? graph_->external({handle->slot()->desc, handle->slot()->storage})
+                        : handle->recorded().value;
   return true;
 }
 
@@ -97,16 +101,18 @@ Napi::Value RecorderHandle::finish(const Napi::CallbackInfo& info) {
     outputs.push_back(graph_->in_layout(value, Layout::plain));
   }
   auto& environment = Environment::of(env);
-  auto plan = std::make_shared<Plan>(environment.device_reference(), std::move(*graph_), std::move(outputs), environment.block());
+  auto plan = std::make_shared<Plan>(environment.device_reference(), std::move(*graph_), std::move(outputs),
+                                     environment.block());
   graph_ = std::make_shared<Graph>();
   return environment.plan_class.New({Napi::External<std::shared_ptr<Plan>>::New(env, &plan)});
 }
 
 Napi::Function PlanHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativePlan",
-                     {InstanceAccessor<&PlanHandle::arena_bytes>("arenaBytes"),
-                      InstanceAccessor<&PlanHandle::op_count>("opCount"), InstanceMethod<&PlanHandle::run>("run"),
-                      InstanceMethod<&PlanHandle::profile>("profile"), InstanceMethod<&PlanHandle::dispose>("dispose")});
+  return DefineClass(
+      env, "NativePlan",
+      {InstanceAccessor<&PlanHandle::arena_bytes>("arenaBytes"),
+       InstanceAccessor<&PlanHandle::op_count>("opCount"), InstanceMethod<&PlanHandle::run>("run"),
+       InstanceMethod<&PlanHandle::profile>("profile"), InstanceMethod<&PlanHandle::dispose>("dispose")});
 }
 
 PlanHandle::PlanHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -120,7 +126,9 @@ PlanHandle::PlanHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     if (value.input >= 0) inputs_[value.input] = value.desc;
 }
 
-PlanHandle::~PlanHandle() { release(); }
+PlanHandle::~PlanHandle() {
+  release();
+}
 
 // Kernels and arena belong to the device's thread.
 void PlanHandle::release() {
@@ -130,7 +138,9 @@ void PlanHandle::release() {
   plan_ = nullptr;
 }
 
-void PlanHandle::dispose(const Napi::CallbackInfo&) { release(); }
+void PlanHandle::dispose(const Napi::CallbackInfo&) {
+  release();
+}
 
 Napi::Value PlanHandle::arena_bytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), plan_ ? static_cast<double>(plan_->arena_bytes()) : 0);
@@ -143,11 +153,13 @@ Napi::Value PlanHandle::op_count(const Napi::CallbackInfo& info) {
 Napi::Value PlanHandle::start(const Napi::CallbackInfo& info, bool profile) {
   const Napi::Env env = info.Env();
   if (!plan_) {
-    throw_status(env, Status::error(Code::disposed, "Expected a plan in use but received one that was disposed of"));
+    throw_status(
+        env, Status::error(Code::disposed, "Expected a plan in use but received one that was disposed of"));
     return env.Undefined();
   }
   if (!info[0].IsArray() || info[0].As<Napi::Array>().Length() != inputs_.size()) {
-    throw_status(env, Status::error(Code::argument, "Expected " + std::to_string(inputs_.size()) + " inputs"));
+    throw_status(env,
+                 Status::error(Code::argument, "Expected " + std::to_string(inputs_.size()) + " inputs"));
     return env.Undefined();
   }
   auto run = std::make_shared<Run>();

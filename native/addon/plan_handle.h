@@ -15,7 +15,8 @@ class RecorderHandle : public Napi::ObjectWrap<RecorderHandle> {
   Napi::Value input(const Napi::CallbackInfo& info);
   Napi::Value op(const Napi::CallbackInfo& info);
   Napi::Value finish(const Napi::CallbackInfo& info);
-  // The value that a handle stands for; tensors from outside become constants. False, having thrown, on failure.
+  // The value that a handle stands for; tensors from outside become constants. False, having thrown, on
+  // failure.
   bool value_of(const Napi::Value& handle, int* out);
 
   std::shared_ptr<Graph> graph_ = std::make_shared<Graph>();

@@ -23,19 +23,24 @@ const napi_type_tag kTag = {0x6e6c72636e6e7431, 0x74656e736f720001};
 }  // namespace
 
 Napi::Function TensorHandle::define(Napi::Env env) {
-  return DefineClass(env, "NativeTensor",
-                     {InstanceAccessor<&TensorHandle::dtype>("dtype"), InstanceAccessor<&TensorHandle::shape>("shape"),
-                      InstanceAccessor<&TensorHandle::bytes>("bytes"),
-                      InstanceAccessor<&TensorHandle::disposed>("disposed"),
-                      InstanceMethod<&TensorHandle::dispose>("dispose")});
+  return DefineClass(
+      env, "NativeTensor",
+      {InstanceAccessor<&TensorHandle::dtype>("dtype"), InstanceAccessor<&TensorHandle::shape>("shape"),
+       InstanceAccessor<&TensorHandle::bytes>("bytes"), InstanceAccessor<&TensorHandle::disposed>("disposed"),
+       InstanceMethod<&TensorHandle::dispose>("dispose")});
 }
 
-Napi::Value TensorHandle::make(Napi::Env env, std::shared_ptr<Slot> slot) { return construct(env, {std::move(slot), {}}); }
-Napi::Value TensorHandle::make(Napi::Env env, Recorded recorded) { return construct(env, {nullptr, std::move(recorded)}); }
+Napi::Value TensorHandle::make(Napi::Env env, std::shared_ptr<Slot> slot) {
+  return construct(env, {std::move(slot), {}});
+}
+Napi::Value TensorHandle::make(Napi::Env env, Recorded recorded) {
+  return construct(env, {nullptr, std::move(recorded)});
+}
 
 TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (info.Length() != 1 || !info[0].IsExternal()) {
-    throw_status(info.Env(), Status::error(Code::argument, "Expected tensors to be made by tensor() or an op"));
+    throw_status(info.Env(),
+                 Status::error(Code::argument, "Expected tensors to be made by tensor() or an op"));
     return;
   }
   Value().TypeTag(&kTag);
@@ -47,7 +52,9 @@ TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (bytes_) Napi::MemoryManagement::AdjustExternalMemory(info.Env(), bytes_);
 }
 
-TensorHandle::~TensorHandle() { release(Env()); }
+TensorHandle::~TensorHandle() {
+  release(Env());
+}
 
 void TensorHandle::release(Napi::Env env) {
   slot_.reset();
@@ -63,15 +70,19 @@ TensorHandle* TensorHandle::from(const Napi::Value& value) {
   }
   TensorHandle* handle = Unwrap(value.As<Napi::Object>());
   if (handle->slot_ || handle->recorded_.graph) return handle;
-  throw_status(value.Env(), Status::error(Code::disposed, "Expected a tensor in use but received one that was disposed of"));
+  throw_status(value.Env(), Status::error(Code::disposed,
+                                          "Expected a tensor in use but received one that was disposed of"));
   return nullptr;
 }
 
-Napi::Value TensorHandle::dtype(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), dtype_name(desc_.dtype)); }
+Napi::Value TensorHandle::dtype(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), dtype_name(desc_.dtype));
+}
 
 Napi::Value TensorHandle::shape(const Napi::CallbackInfo& info) {
   auto shape = Napi::Array::New(info.Env(), desc_.shape.size());
-  for (size_t i = 0; i < desc_.shape.size(); ++i) shape[static_cast<uint32_t>(i)] = static_cast<double>(desc_.shape[i]);
+  for (size_t i = 0; i < desc_.shape.size(); ++i)
+    shape[static_cast<uint32_t>(i)] = static_cast<double>(desc_.shape[i]);
   return shape;
 }
 
@@ -83,17 +94,21 @@ Napi::Value TensorHandle::disposed(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), !slot_ && !recorded_.graph);
 }
 
-void TensorHandle::dispose(const Napi::CallbackInfo& info) { release(info.Env()); }
+void TensorHandle::dispose(const Napi::CallbackInfo& info) {
+  release(info.Env());
+}
 
 Napi::Value tensor(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto slot = std::make_shared<Slot>();
   const void* data = nullptr;
-  if (!read_dtype(info[0], &slot->desc.dtype) || !read_shape(info[1], &slot->desc.shape)) return env.Undefined();
+  if (!read_dtype(info[0], &slot->desc.dtype) || !read_shape(info[1], &slot->desc.shape))
+    return env.Undefined();
   if (!read_bytes(info[2], slot->desc.dtype, slot->desc.bytes(1), &data)) return env.Undefined();
   slot->storage = allocate_host(slot->desc.bytes(1));
   if (!slot->storage) {
-    throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a tensor of shape " + to_string(slot->desc.shape)));
+    throw_status(env, Status::error(Code::out_of_memory,
+                                    "Out of memory for a tensor of shape " + to_string(slot->desc.shape)));
     return env.Undefined();
   }
   if (slot->desc.bytes(1)) std::memcpy(slot->storage->data(), data, slot->desc.bytes(1));
@@ -122,7 +137,8 @@ Napi::Value op(const Napi::CallbackInfo& info) {
     TensorHandle* handle = TensorHandle::from(input);
     if (!handle) return env.Undefined();
     if (!handle->slot()) {
-      throw_status(env, Status::error(Code::argument, "Expected a tensor but received a value of a recording"));
+      throw_status(env,
+                   Status::error(Code::argument, "Expected a tensor but received a value of a recording"));
       return env.Undefined();
     }
     in.push_back(graph.external({handle->slot()->desc, handle->slot()->storage}));
@@ -138,16 +154,19 @@ Napi::Value op(const Napi::CallbackInfo& info) {
     if (!value.desc.dynamic()) {
       value.storage = allocate_host(value.desc.bytes(environment.block()));
       if (!value.storage) {
-        throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a tensor of shape " + to_string(value.desc.shape)));
+        throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a tensor of shape " +
+                                                                 to_string(value.desc.shape)));
         return env.Undefined();
       }
     }
     slots.push_back(std::make_shared<Slot>(Slot{value.desc, value.storage, {}, {}}));
   }
   auto handles = Napi::Array::New(env, slots.size());
-  for (size_t i = 0; i < slots.size(); ++i) handles[static_cast<uint32_t>(i)] = TensorHandle::make(env, slots[i]);
+  for (size_t i = 0; i < slots.size(); ++i)
+    handles[static_cast<uint32_t>(i)] = TensorHandle::make(env, slots[i]);
   environment.enqueue([slots = std::move(slots), graph = std::move(graph), values = std::move(out.value()),
-                       device = environment.device_reference(), block = environment.block(), &environment]() mutable {
+                       device = environment.device_reference(), block = environment.block(),
+                       &environment]() mutable {
     Plan plan(std::move(device), std::move(graph), std::move(values), block);
     std::vector<Tensor> outputs;
     const Status status = plan.run({}, environment.stopping(), &outputs);
@@ -176,8 +195,8 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(env);
   auto result = std::make_shared<Result>();
   auto deferred = Napi::Promise::Deferred::New(env);
-  auto work = [slot = handle->slot(), result, device = environment.device_reference(), block = environment.block(),
-               &environment]() mutable {
+  auto work = [slot = handle->slot(), result, device = environment.device_reference(),
+               block = environment.block(), &environment]() mutable {
     result->status = slot->status;
     if (!result->status.ok()) return;
     if (!slot->storage) {

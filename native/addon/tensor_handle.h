@@ -5,8 +5,8 @@
 
 namespace nlrcnn::addon {
 
-// What a handle of an eager tensor stands for. `storage` is null where only the run of the op tells the shape: the
-// device thread then fills `dynamic`.
+// What a handle of an eager tensor stands for. `storage` is null where only the run of the op tells the
+// shape: the device thread then fills `dynamic`.
 struct Slot {
   TensorDesc desc;
   std::shared_ptr<Storage> storage;

@@ -9,8 +9,8 @@
 
 namespace nlrcnn {
 
-// The CPU as a queue: one thread of the process runs all work in order, so that there is one OpenMP pool however many
-// worker_threads use the library. Lives while someone holds a reference.
+// The CPU as a queue: one thread of the process runs all work in order, so that there is one OpenMP pool
+// however many worker_threads use the library. Lives while someone holds a reference.
 class CpuDevice {
  public:
   static std::shared_ptr<CpuDevice> acquire();
@@ -18,7 +18,8 @@ class CpuDevice {
 
   void enqueue(std::function<void()> work);
 
-  // Scratch memory shared by everything that runs here, one at a time; device thread only. Null when there is none.
+  // Scratch memory shared by everything that runs here, one at a time; device thread only. Null when there is
+  // none.
   void* arena(size_t bytes);
   // Plans that hold the arena; without any it is freed.
   void retain_arena() { ++arena_users_; }

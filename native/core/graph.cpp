@@ -9,9 +9,13 @@ int Graph::add(Value value) {
   return static_cast<int>(values.size()) - 1;
 }
 
-int Graph::input(TensorDesc desc) { return add({std::move(desc), nullptr, input_count++}); }
+int Graph::input(TensorDesc desc) {
+  return add({std::move(desc), nullptr, input_count++});
+}
 
-int Graph::external(const Tensor& tensor) { return add({tensor.desc, tensor.storage, -1}); }
+int Graph::external(const Tensor& tensor) {
+  return add({tensor.desc, tensor.storage, -1});
+}
 
 int Graph::in_layout(int value, Layout layout) {
   const TensorDesc from = values[value].desc;
@@ -27,15 +31,17 @@ Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in,
   const OpContract* contract = find_contract(name);
   if (!contract) return Status::error(Code::argument, "Expected the name of an op but received " + name);
   if (contract->inputs && in.size() > contract->inputs)
-    return Status::error(Code::argument, "Expected at most " + std::to_string(contract->inputs) + " inputs of " + name +
-                                             " but received " + std::to_string(in.size()));
+    return Status::error(Code::argument, "Expected at most " + std::to_string(contract->inputs) +
+                                             " inputs of " + name + " but received " +
+                                             std::to_string(in.size()));
   in.resize(std::max(in.size(), contract->inputs), -1);
   OpCall call{name, std::move(attrs), {}, {}, {}};
   for (int value : in) {
     call.present.push_back(value >= 0);
     call.in.push_back(value >= 0 ? values[value].desc : TensorDesc{});
     if (value >= 0 && call.in.back().dynamic())
-      return Status::error(Code::unsupported, "Expected inputs of " + name + " whose shape is known but received " +
+      return Status::error(Code::unsupported, "Expected inputs of " + name +
+                                                  " whose shape is known but received " +
                                                   to_string(call.in.back().shape));
   }
   auto checked = contract->infer(call);

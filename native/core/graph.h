@@ -20,7 +20,8 @@ class Graph {
  public:
   int input(TensorDesc desc);
   int external(const Tensor& tensor);
-  // Checks the call and adds it, with a reorder before it where an input's layout is not the one that the op wants.
+  // Checks the call and adds it, with a reorder before it where an input's layout is not the one that the op
+  // wants.
   Result<std::vector<int>> op(const std::string& name, std::vector<int> in, Attrs attrs);
   // The value itself, or its reordering.
   int in_layout(int value, Layout layout);

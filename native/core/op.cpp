@@ -40,7 +40,8 @@ Status RunContext::allocate(size_t output, Shape shape) {
   TensorDesc desc{out[output].desc->dtype, std::move(shape), Layout::plain};
   auto storage = allocate_host(desc.bytes(1));
   if (!storage)
-    return Status::error(Code::out_of_memory, "Out of memory: " + std::to_string(desc.bytes(1)) + " bytes were asked for");
+    return Status::error(Code::out_of_memory,
+                         "Out of memory: " + std::to_string(desc.bytes(1)) + " bytes were asked for");
   dynamic_out[output] = {desc, storage};
   out[output] = {&dynamic_out[output].desc, storage->data()};
   return {};
@@ -52,8 +53,8 @@ int in_place_input(const OpCall& call) {
 }
 
 Status expected_shape(const char* what, const char* shape, const Shape& received) {
-  return Status::error(Code::shape,
-                       std::string("Expected ") + what + " of shape " + shape + " but received " + to_string(received));
+  return Status::error(Code::shape, std::string("Expected ") + what + " of shape " + shape +
+                                        " but received " + to_string(received));
 }
 
 }  // namespace nlrcnn

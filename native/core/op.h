@@ -29,7 +29,8 @@ class Attrs {
   std::map<std::string, Value> values_;
 };
 
-// One call of an op before it runs. A missing optional input has an empty shape-less desc and present[i] == false.
+// One call of an op before it runs. A missing optional input has an empty shape-less desc and present[i] ==
+// false.
 struct OpCall {
   std::string name;
   Attrs attrs;
@@ -42,7 +43,8 @@ struct OpCall {
 // What an op needs of its inputs' layout; the recorder inserts a reorder where it does not fit.
 enum class Wants : uint8_t { plain, blocked, any };
 
-// The contract of an op (native/ops/NAME.h): checks arguments, gives the outputs' descs. Shared by all backends.
+// The contract of an op (native/ops/NAME.h): checks arguments, gives the outputs' descs. Shared by all
+// backends.
 struct OpContract {
   const char* name;
   size_t inputs;  // 0: any number

@@ -9,9 +9,12 @@ namespace nlrcnn {
 namespace {
 
 constexpr size_t kAlign = 64;
-size_t align_up(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
+size_t align_up(size_t bytes) {
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
 
-// Values that share memory because one takes over another's, and the steps between which that memory is needed.
+// Values that share memory because one takes over another's, and the steps between which that memory is
+// needed.
 struct Lifetime {
   size_t bytes = 0;
   int first = 1 << 30, last = -1;
@@ -34,7 +37,9 @@ void Plan::place() {
 
   std::vector<int> owner(values.size());
   std::iota(owner.begin(), owner.end(), 0);
-  auto in_arena = [&](int v) { return !values[v].storage && values[v].input < 0 && !values[v].desc.dynamic(); };
+  auto in_arena = [&](int v) {
+    return !values[v].storage && values[v].input < 0 && !values[v].desc.dynamic();
+  };
   std::vector<Lifetime> lives(values.size());
   for (int s = 0; s < steps; ++s) {
     const Step& step = graph_.steps[s];
@@ -103,7 +108,8 @@ void Plan::dispose() {
   graph_ = {};
 }
 
-Status Plan::run_step(size_t index, char* arena, const std::vector<const void*>& inputs, std::vector<Tensor>& dynamic) {
+Status Plan::run_step(size_t index, char* arena, const std::vector<const void*>& inputs,
+                      std::vector<Tensor>& dynamic) {
   const Step& step = graph_.steps[index];
   RunContext context;
   for (int v : step.in) {
@@ -133,9 +139,10 @@ Status Plan::run_step(size_t index, char* arena, const std::vector<const void*>&
   return status;
 }
 
-Status Plan::run(const std::vector<const void*>& inputs, const std::atomic<bool>& stop, std::vector<Tensor>* outputs,
-                 std::vector<Timing>* timings) {
-  if (disposed_) return Status::error(Code::disposed, "Expected a plan in use but received one that was disposed of");
+Status Plan::run(const std::vector<const void*>& inputs, const std::atomic<bool>& stop,
+                 std::vector<Tensor>* outputs, std::vector<Timing>* timings) {
+  if (disposed_)
+    return Status::error(Code::disposed, "Expected a plan in use but received one that was disposed of");
   if (!prepared_) {
     if (Status status = prepare(); !status.ok()) {
       kernels_.clear();
@@ -144,15 +151,17 @@ Status Plan::run(const std::vector<const void*>& inputs, const std::atomic<bool>
   }
   char* arena = static_cast<char*>(device_->arena(std::max(arena_bytes_, kAlign)));
   if (!arena)
-    return Status::error(Code::out_of_memory, "Out of memory: " + std::to_string(arena_bytes_) + " bytes were asked for");
+    return Status::error(Code::out_of_memory,
+                         "Out of memory: " + std::to_string(arena_bytes_) + " bytes were asked for");
   std::vector<Tensor> dynamic(graph_.values.size());
   for (size_t s = 0; s < graph_.steps.size(); ++s) {
     if (stop) return Status::error(Code::cancelled, "The work was cancelled");
     const auto start = std::chrono::steady_clock::now();
     if (Status status = run_step(s, arena, inputs, dynamic); !status.ok()) return status;
     if (timings)
-      timings->push_back({graph_.steps[s].call.name,
-                          std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count()});
+      timings->push_back(
+          {graph_.steps[s].call.name,
+           std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count()});
   }
   for (int v : outputs_) {
     const Value& value = graph_.values[v];
@@ -166,7 +175,8 @@ Status Plan::run(const std::vector<const void*>& inputs, const std::atomic<bool>
     }
     auto storage = allocate_host(value.desc.bytes(block_));
     if (!storage) return Status::error(Code::out_of_memory, "Out of memory for a network's outputs");
-    std::memcpy(storage->data(), value.input >= 0 ? inputs[value.input] : arena + offsets_[v], value.desc.bytes(block_));
+    std::memcpy(storage->data(), value.input >= 0 ? inputs[value.input] : arena + offsets_[v],
+                value.desc.bytes(block_));
     outputs->push_back({value.desc, storage});
   }
   return {};

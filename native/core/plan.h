@@ -7,8 +7,8 @@
 
 namespace nlrcnn {
 
-// A graph made ready to run again and again: kernels for its shapes, and one offset in the device's arena per value.
-// All but the constructor belongs to the device thread.
+// A graph made ready to run again and again: kernels for its shapes, and one offset in the device's arena per
+// value. All but the constructor belongs to the device thread.
 class Plan {
  public:
   Plan(std::shared_ptr<CpuDevice> device, Graph graph, std::vector<int> outputs, int block);
@@ -18,10 +18,10 @@ class Plan {
     double microseconds;
   };
 
-  // Reads `inputs` in the order of Graph::input and gives the values asked for in memory of their own. Ends early with
-  // Code::cancelled once `stop` is set.
-  Status run(const std::vector<const void*>& inputs, const std::atomic<bool>& stop, std::vector<Tensor>* outputs,
-             std::vector<Timing>* timings = nullptr);
+  // Reads `inputs` in the order of Graph::input and gives the values asked for in memory of their own. Ends
+  // early with Code::cancelled once `stop` is set.
+  Status run(const std::vector<const void*>& inputs, const std::atomic<bool>& stop,
+             std::vector<Tensor>* outputs, std::vector<Timing>* timings = nullptr);
   // Frees kernels and the hold on the arena; later runs fail.
   void dispose();
 
@@ -33,7 +33,8 @@ class Plan {
  private:
   Status prepare();
   void place();
-  Status run_step(size_t index, char* arena, const std::vector<const void*>& inputs, std::vector<Tensor>& dynamic);
+  Status run_step(size_t index, char* arena, const std::vector<const void*>& inputs,
+                  std::vector<Tensor>& dynamic);
 
   std::shared_ptr<CpuDevice> device_;
   Graph graph_;

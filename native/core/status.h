@@ -6,7 +6,19 @@
 namespace nlrcnn {
 
 // The JavaScript `code` is "ERR_NLRCNN_" + name; lib/errors.ts lists the same set.
-enum class Code { ok, argument, shape, dtype, disposed, image, device, out_of_memory, unsupported, cancelled, internal };
+enum class Code {
+  ok,
+  argument,
+  shape,
+  dtype,
+  disposed,
+  image,
+  device,
+  out_of_memory,
+  unsupported,
+  cancelled,
+  internal
+};
 
 const char* code_name(Code code);
 

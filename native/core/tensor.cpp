@@ -1,7 +1,7 @@
 #include "core/tensor.h"
 
-#include <atomic>
 #include <sys/mman.h>
+#include <atomic>
 
 #include <cstdlib>
 
@@ -24,9 +24,12 @@ size_t dtype_size(DType dtype) {
   return 8;
 }
 
-static constexpr const char* kDtypeNames[] = {"float32", "bfloat16", "float16", "uint8", "uint16", "int32", "int64"};
+static constexpr const char* kDtypeNames[] = {"float32", "bfloat16", "float16", "uint8",
+                                              "uint16",  "int32",    "int64"};
 
-const char* dtype_name(DType dtype) { return kDtypeNames[static_cast<int>(dtype)]; }
+const char* dtype_name(DType dtype) {
+  return kDtypeNames[static_cast<int>(dtype)];
+}
 
 bool parse_dtype(const std::string& name, DType* out) {
   for (int i = 0; i < 7; ++i) {
@@ -65,8 +68,12 @@ namespace {
 
 constexpr size_t kMapFrom = 1 << 20;  // smaller blocks come from malloc
 
-void release_map(void* data, size_t bytes) { munmap(data, bytes); }
-void release_heap(void* data, size_t) { std::free(data); }
+void release_map(void* data, size_t bytes) {
+  munmap(data, bytes);
+}
+void release_heap(void* data, size_t) {
+  std::free(data);
+}
 
 }  // namespace
 

@@ -37,10 +37,12 @@ struct TensorDesc {
   bool operator==(const TensorDesc&) const = default;
 };
 
-// Memory of one tensor on one device. Filled by the device thread; `status` tells whether its producer failed.
+// Memory of one tensor on one device. Filled by the device thread; `status` tells whether its producer
+// failed.
 class Storage {
  public:
-  Storage(void* data, size_t bytes, void (*release)(void*, size_t)) : data_(data), bytes_(bytes), release_(release) {}
+  Storage(void* data, size_t bytes, void (*release)(void*, size_t))
+      : data_(data), bytes_(bytes), release_(release) {}
   ~Storage() {
     if (release_) release_(data_, bytes_);
   }

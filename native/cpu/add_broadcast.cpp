@@ -7,7 +7,8 @@
 namespace nlrcnn::cpu {
 namespace {
 
-NLRCNN_MULTIVERSION void add_block(const float* x, const float* v, int channels, int block, int64_t places, float* out) {
+NLRCNN_MULTIVERSION void add_block(const float* x, const float* v, int channels, int block, int64_t places,
+                                   float* out) {
   float lanes[16] = {};
   for (int c = 0; c < channels; ++c) lanes[c] = v[c];
   for (int64_t p = 0; p < places; ++p)

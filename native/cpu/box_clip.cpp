@@ -8,7 +8,9 @@ namespace {
 
 class BoxClip : public Kernel {
  public:
-  explicit BoxClip(const OpCall& call) : rows_(call.in[0].shape[0]) { read_pair(call, "image_size", 1, 0, size_); }
+  explicit BoxClip(const OpCall& call) : rows_(call.in[0].shape[0]) {
+    read_pair(call, "image_size", 1, 0, size_);
+  }
 
   Status run(RunContext& context) override {
     for (int64_t i = 0; i < rows_; ++i)
@@ -23,6 +25,8 @@ class BoxClip : public Kernel {
 
 }  // namespace
 
-Result<std::unique_ptr<Kernel>> make_box_clip(const OpCall& call, int) { return std::unique_ptr<Kernel>(new BoxClip(call)); }
+Result<std::unique_ptr<Kernel>> make_box_clip(const OpCall& call, int) {
+  return std::unique_ptr<Kernel>(new BoxClip(call));
+}
 
 }  // namespace nlrcnn::cpu

@@ -21,10 +21,13 @@ class BoxDetections : public Kernel {
     const int64_t rows = valid_rows(context.in[3], rows_);
     std::vector<float> all(rows * classes_);
 #pragma omp parallel for
-    for (int64_t i = 0; i < rows; ++i) softmax(context.in[0].as<float>() + i * classes_, all.data() + i * classes_);
+    for (int64_t i = 0; i < rows; ++i)
+      softmax(context.in[0].as<float>() + i * classes_, all.data() + i * classes_);
 
-    const float height = static_cast<float>(settings_.image_size[0]), width = static_cast<float>(settings_.image_size[1]);
-    const float score_thresh = static_cast<float>(settings_.score_thresh), min_size = static_cast<float>(settings_.min_size);
+    const float height = static_cast<float>(settings_.image_size[0]),
+                width = static_cast<float>(settings_.image_size[1]);
+    const float score_thresh = static_cast<float>(settings_.score_thresh),
+                min_size = static_cast<float>(settings_.min_size);
     std::vector<Box> boxes;
     std::vector<float> scores;
     std::vector<int32_t> labels;
@@ -33,7 +36,8 @@ class BoxDetections : public Kernel {
         const float score = all[i * classes_ + c];
         if (!(score > score_thresh)) continue;
         const float* delta = context.in[1].as<float>() + 4 * (i * classes_ + c);
-        const Box box = clip_box(decode_box(context.in[2].as<Box>()[i], delta, settings_.weights.data()), height, width);
+        const Box box =
+            clip_box(decode_box(context.in[2].as<Box>()[i], delta, settings_.weights.data()), height, width);
         if (!box_large_enough(box, min_size)) continue;
         boxes.push_back(box);
         scores.push_back(score);

@@ -8,7 +8,9 @@ namespace {
 
 class BoxRescale : public Kernel {
  public:
-  explicit BoxRescale(const OpCall& call) : rows_(call.in[0].shape[0]) { read_numbers(call, "scale", 2, &scale_); }
+  explicit BoxRescale(const OpCall& call) : rows_(call.in[0].shape[0]) {
+    read_numbers(call, "scale", 2, &scale_);
+  }
 
   Status run(RunContext& context) override {
     const float x = scale_[0], y = scale_[1];

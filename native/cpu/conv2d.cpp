@@ -9,7 +9,8 @@ namespace {
 using dnnl::convolution_forward;
 using dnnl::memory;
 
-// Below this many 4×4 output tiles Winograd's transforms cost more than they save (measured on 14×14 and 13×17 maps).
+// Below this many 4×4 output tiles Winograd's transforms cost more than they save (measured on 14×14 and
+// 13×17 maps).
 constexpr int64_t kWinogradTiles = 40;
 
 class Conv2d : public DenseKernel {
@@ -50,13 +51,17 @@ class Conv2d : public DenseKernel {
   }
 
   Dense make(int64_t rows, dnnl::algorithm algorithm) {
-    const memory::desc src = memory_desc(call_.in[0], block_, rows), dst = memory_desc(call_.out[0], block_, rows);
+    const memory::desc src = memory_desc(call_.in[0], block_, rows),
+                       dst = memory_desc(call_.out[0], block_, rows);
     const memory::desc weights(weight_desc().dims(), memory::data_type::f32, memory::format_tag::any);
     const memory::desc bias = call_.has(2) ? vector_desc(call_.in[2].shape[0]) : memory::desc();
-    const auto pair = [](const int64_t* p, int64_t minus) { return memory::dims{p[0] - minus, p[1] - minus}; };
+    const auto pair = [](const int64_t* p, int64_t minus) {
+      return memory::dims{p[0] - minus, p[1] - minus};
+    };
     const memory::dims padding = pair(settings_.padding, 0);
-    const convolution_forward::desc desc(dnnl::prop_kind::forward_inference, algorithm, src, weights, bias, dst,
-                                         pair(settings_.stride, 0), pair(settings_.dilation, 1), padding, padding);
+    const convolution_forward::desc desc(dnnl::prop_kind::forward_inference, algorithm, src, weights, bias,
+                                         dst, pair(settings_.stride, 0), pair(settings_.dilation, 1), padding,
+                                         padding);
     const convolution_forward::primitive_desc pd(desc, dense_attr(call_.has(3), settings_.relu), engine());
     return {convolution_forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
   }

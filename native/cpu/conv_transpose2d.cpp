@@ -8,14 +8,22 @@
 namespace nlrcnn::cpu {
 namespace {
 
-// With kernel 2 and stride 2 no two inputs meet: a 1×1 convolution makes the four outputs of each place as so many
-// channels, and they are then put side by side. oneDNN's own deconvolution takes ten times as long.
+// With kernel 2 and stride 2 no two inputs meet: a 1×1 convolution makes the four outputs of each place as so
+// many channels, and they are then put side by side. oneDNN's own deconvolution takes ten times as long.
 class ConvTranspose2d : public Kernel {
  public:
   ConvTranspose2d(const OpCall& call, int block)
       : in_(call.in[0].shape), outputs_(call.out[0].shape[1]), has_count_(call.has(3)), block_(block) {
     padded_ = (outputs_ + block - 1) / block * block;
-    conv_ = {"conv2d", {}, {call.in[0], {DType::f32, {4 * padded_, in_[1], 1, 1}}, {DType::f32, {4 * padded_}}, {}, {DType::i32, {1}}}, {}, {}};
+    conv_ = {"conv2d",
+             {},
+             {call.in[0],
+              {DType::f32, {4 * padded_, in_[1], 1, 1}},
+              {DType::f32, {4 * padded_}},
+              {},
+              {DType::i32, {1}}},
+             {},
+             {}};
     conv_.present = {true, true, true, false, has_count_};
     conv_.out = {{DType::f32, {in_[0], 4 * padded_, in_[2], in_[3]}, Layout::blocked}};
     if (call.attrs.flag("relu")) conv_.attrs.set("relu", 1.0);
@@ -39,14 +47,16 @@ class ConvTranspose2d : public Kernel {
     const int64_t c = in_[1];
     auto packed = derived_weight(constant ? weight : nullptr, "taps " + std::to_string(bias ? bias->id : 0),
                                  (4 * padded_ * c + 4 * padded_) * sizeof(float), [&](float* to) -> Status {
-      const float *w = context.in[1].as<float>(), *b = context.in[2].as<float>();
-      std::fill_n(to, 4 * padded_ * (c + 1), 0.0f);
-      for (int64_t i = 0; i < c; ++i)
-        for (int64_t o = 0; o < outputs_; ++o)
-          for (int64_t t = 0; t < 4; ++t) to[(t * padded_ + o) * c + i] = w[(i * outputs_ + o) * 4 + t];
-      for (int64_t t = 0; b && t < 4; ++t) std::copy_n(b, outputs_, to + 4 * padded_ * c + t * padded_);
-      return {};
-    });
+                                   const float *w = context.in[1].as<float>(), *b = context.in[2].as<float>();
+                                   std::fill_n(to, 4 * padded_ * (c + 1), 0.0f);
+                                   for (int64_t i = 0; i < c; ++i)
+                                     for (int64_t o = 0; o < outputs_; ++o)
+                                       for (int64_t t = 0; t < 4; ++t)
+                                         to[(t * padded_ + o) * c + i] = w[(i * outputs_ + o) * 4 + t];
+                                   for (int64_t t = 0; b && t < 4; ++t)
+                                     std::copy_n(b, outputs_, to + 4 * padded_ * c + t * padded_);
+                                   return {};
+                                 });
     if (!packed.ok()) return packed.status();
     float* weights = static_cast<float*>(packed.value()->data());
     char* taps = static_cast<char*>(context.workspace);

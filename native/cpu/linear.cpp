@@ -15,8 +15,8 @@ class Linear : public DenseKernel {
   Status init() { return prepare(); }
 
  protected:
-  // x is a matrix as it lies in memory, blocked or not: oneDNN's fast product takes no other form. The weights' columns
-  // then follow x's order.
+  // x is a matrix as it lies in memory, blocked or not: oneDNN's fast product takes no other form. The
+  // weights' columns then follow x's order.
   Dense make(int64_t rows) override {
     using tag = memory::format_tag;
     const memory::desc src({rows, width()}, memory::data_type::f32, tag::nc);
@@ -24,7 +24,8 @@ class Linear : public DenseKernel {
     const memory::desc weights({outputs(), width()}, memory::data_type::f32, tag::any);
     const memory::desc bias = call_.has(2) ? vector_desc(outputs()) : memory::desc();
     const inner_product_forward::desc desc(dnnl::prop_kind::forward_inference, src, weights, bias, dst);
-    const inner_product_forward::primitive_desc pd(desc, dense_attr(call_.has(3), call_.attrs.flag("relu")), engine());
+    const inner_product_forward::primitive_desc pd(desc, dense_attr(call_.has(3), call_.attrs.flag("relu")),
+                                                   engine());
     return {inner_product_forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
   }
 
@@ -46,7 +47,8 @@ class Linear : public DenseKernel {
                                block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c);
     auto ordered = packed_weight(context.in[1].data, nullptr, "", plain, columns);
     if (!ordered.ok()) return ordered.status();
-    auto packed = packed_weight(ordered.value().memory.get_data_handle(), storage, key, weight_desc(), dense.weights);
+    auto packed =
+        packed_weight(ordered.value().memory.get_data_handle(), storage, key, weight_desc(), dense.weights);
     if (packed.ok() && !packed.value().owner) packed.value().owner = ordered.value().owner;
     return packed;
   }
@@ -54,7 +56,9 @@ class Linear : public DenseKernel {
  private:
   bool blocked() const { return call_.in[0].layout == Layout::blocked; }
   int64_t outputs() const { return call_.in[1].shape[0]; }
-  int64_t width() const { return call_.in[0].stored_elements(block_) / std::max<int64_t>(call_.in[0].shape[0], 1); }
+  int64_t width() const {
+    return call_.in[0].stored_elements(block_) / std::max<int64_t>(call_.in[0].shape[0], 1);
+  }
 };
 
 }  // namespace

@@ -21,8 +21,8 @@ class MaskRle : public Kernel {
     std::vector<std::string> texts(rows);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t k = 0; k < rows; ++k) {
-      MaskColumns mask(context.in[0].as<float>() + k * side_ * side_, side_, context.in[1].as<Box>()[k], height, width,
-                       static_cast<float>(settings_.threshold));
+      MaskColumns mask(context.in[0].as<float>() + k * side_ * side_, side_, context.in[1].as<Box>()[k],
+                       height, width, static_cast<float>(settings_.threshold));
       RunWriter runs;
       for (int64_t x = mask.first(); x < mask.last(); ++x)
         mask.column(x, [&](int64_t from, int64_t to) { runs.add(x * height + from, x * height + to); });
@@ -49,6 +49,8 @@ class MaskRle : public Kernel {
 
 }  // namespace
 
-Result<std::unique_ptr<Kernel>> make_mask_rle(const OpCall& call, int) { return std::unique_ptr<Kernel>(new MaskRle(call)); }
+Result<std::unique_ptr<Kernel>> make_mask_rle(const OpCall& call, int) {
+  return std::unique_ptr<Kernel>(new MaskRle(call));
+}
 
 }  // namespace nlrcnn::cpu

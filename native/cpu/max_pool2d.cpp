@@ -47,8 +47,13 @@ class MaxPool2d : public Kernel {
 #pragma omp parallel for
     for (int64_t i = 0; i < planes * rows; ++i) {
       const int64_t at = i % rows * settings_.stride[0] - settings_.padding[0];
-      const Window window{std::max<int64_t>(at, 0), std::min(at + settings_.kernel[0], in_[2]), in_[3], out_[3],
-                          settings_.kernel[1], settings_.stride[1], settings_.padding[1]};
+      const Window window{std::max<int64_t>(at, 0),
+                          std::min(at + settings_.kernel[0], in_[2]),
+                          in_[3],
+                          out_[3],
+                          settings_.kernel[1],
+                          settings_.stride[1],
+                          settings_.padding[1]};
       pool_row(x + i / rows * in_[2] * in_[3] * block_, window, block_, out + i * out_[3] * block_);
     }
     return {};

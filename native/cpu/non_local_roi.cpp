@@ -17,8 +17,8 @@ using namespace non_local_roi;
 // RoIs whose attention is held at once.
 constexpr int64_t kAttentionRows = 1024;
 
-// The nine window sums of identity 1, out[tap * stride + channel]: of all places that the tap reaches inside the RoI, which
-// is all of them less a row and a column at the border.
+// The nine window sums of identity 1, out[tap * stride + channel]: of all places that the tap reaches inside
+// the RoI, which is all of them less a row and a column at the border.
 template <int B>
 NLRCNN_INLINE void sums_of(const float* x, int64_t height, int64_t width, LanesOf<B>* out) {
   using V = LanesOf<B>;
@@ -37,13 +37,14 @@ NLRCNN_INLINE void sums_of(const float* x, int64_t height, int64_t width, LanesO
   const V* last = places + (height - 1) * width;
   // Tap (-1, ·) reaches all rows but the last, tap (1, ·) all but the first.
   const V rows[3] = {bottom, V{}, top}, columns[3] = {right, V{}, left};
-  const V corners[3][3] = {{last[width - 1], V{}, last[0]}, {V{}, V{}, V{}}, {places[width - 1], V{}, places[0]}};
+  const V corners[3][3] = {
+      {last[width - 1], V{}, last[0]}, {V{}, V{}, V{}}, {places[width - 1], V{}, places[0]}};
   for (int dy = 0; dy < 3; ++dy)
     for (int dx = 0; dx < 3; ++dx) out[dy * 3 + dx] = total - rows[dy] - columns[dx] + corners[dy][dx];
 }
 
-NLRCNN_MULTIVERSION void window_sums(const float* x, int64_t height, int64_t width, int block, int channels, int64_t stride,
-                                     float* out) {
+NLRCNN_MULTIVERSION void window_sums(const float* x, int64_t height, int64_t width, int block, int channels,
+                                     int64_t stride, float* out) {
   float sums[9 * 16];
   if (block == 16)
     sums_of<16>(x, height, width, reinterpret_cast<LanesOf<16>*>(sums));
@@ -72,14 +73,19 @@ class NonLocalRoi : public Kernel {
     values_ = call.out[0].shape[1];
     embed_ = settings_.pairwise == Pairwise::gaussian ? shape_[1] : call.in[phi_weight].shape[0];
     // Heads (and w_f) address channels one by one; else padded blocks do as well, as their padding is zero.
-    plain_ = settings_.pairwise == Pairwise::concatenation || (settings_.heads > 1 && embed_ / settings_.heads % block);
+    plain_ = settings_.pairwise == Pairwise::concatenation ||
+             (settings_.heads > 1 && embed_ / settings_.heads % block);
   }
 
   Status init() {
     const int64_t rows = shape_[0], padded = (embed_ + block_ - 1) / block_ * block_;
     row_ = (plain_ ? embed_ : padded) * places_;
     if (settings_.pairwise != Pairwise::gaussian) {
-      OpCall conv{"conv2d", {}, {call_.in[x], call_.in[phi_weight], call_.in[phi_bias], {}, {DType::i32, {1}}}, {}, {}};
+      OpCall conv{"conv2d",
+                  {},
+                  {call_.in[x], call_.in[phi_weight], call_.in[phi_bias], {}, {DType::i32, {1}}},
+                  {},
+                  {}};
       conv.present = {true, true, true, false, true};
       conv.out = {{DType::f32, {rows, embed_, shape_[2], shape_[3]}, Layout::blocked}};
       auto made = make_conv2d(conv, block_);
@@ -87,7 +93,8 @@ class NonLocalRoi : public Kernel {
       embedding_ = std::move(made.value());
     }
     if (plain_) {
-      OpCall reorder{"reorder", {}, {{DType::f32, {rows, embed_, shape_[2], shape_[3]}, Layout::blocked}}, {}, {true}};
+      OpCall reorder{
+          "reorder", {}, {{DType::f32, {rows, embed_, shape_[2], shape_[3]}, Layout::blocked}}, {}, {true}};
       reorder.out = {{DType::f32, reorder.in[0].shape, Layout::plain}};
       auto made = make_reorder(reorder, block_);
       if (!made.ok()) return made.status();
@@ -124,7 +131,8 @@ class NonLocalRoi : public Kernel {
     for (int64_t length : lengths) {
       rows += length;
       if (length < 0 || rows > shape_[0])
-        return Status::error(Code::argument, "Expected segments that sum to at most " + std::to_string(shape_[0]));
+        return Status::error(Code::argument,
+                             "Expected segments that sum to at most " + std::to_string(shape_[0]));
     }
     float* y = context.out[0].as<float>();
     std::fill(y + rows * values_, y + shape_[0] * values_, 0.0f);
@@ -164,7 +172,8 @@ class NonLocalRoi : public Kernel {
     for (int64_t i = 0; i < rows * blocks; ++i) {
       const int64_t k = i / blocks, first = i % blocks * block_;
       window_sums(in + i * places_ * block_, shape_[2], shape_[3], block_,
-                  static_cast<int>(std::min<int64_t>(block_, channels - first)), channels, sums + k * 9 * channels + first);
+                  static_cast<int>(std::min<int64_t>(block_, channels - first)), channels,
+                  sums + k * 9 * channels + first);
     }
     const Storage *w1 = context.in_storage[g1_weight], *b1 = context.in_storage[g1_bias];
     const bool constant = w1 && b1 && context.in_storage[g3_bias];
@@ -178,7 +187,8 @@ class NonLocalRoi : public Kernel {
     if (!merged.ok()) return merged.status();
     const auto* weight = static_cast<const float*>(merged.value()->data());
     for (int64_t k = 0; k < rows; ++k) std::copy_n(weight + values_ * 9 * channels, values_, g + k * values_);
-    return run_gemm({false, true, rows, values_, 9 * channels, sums, 9 * channels, weight, 9 * channels, g, values_, 1, 1});
+    return run_gemm({false, true, rows, values_, 9 * channels, sums, 9 * channels, weight, 9 * channels, g,
+                     values_, 1, 1});
   }
 
   // to: [D_g, 9, D] = 1/(HW) Σ_i W₃[·, i, tap] W₁[i, ·], then the bias [D_g].
@@ -240,11 +250,14 @@ class NonLocalRoi : public Kernel {
   Status attend(const RunContext& context, const Span& s, const float* phi, const float* psi, float* y) {
     const int64_t n = s.length, heads = settings_.heads;
     const int64_t inner = row_ / heads, width = values_ / heads;
-    const bool softmax = settings_.pairwise == Pairwise::embedded_gaussian || settings_.pairwise == Pairwise::gaussian;
+    const bool softmax =
+        settings_.pairwise == Pairwise::embedded_gaussian || settings_.pairwise == Pairwise::gaussian;
     const double k = double(embed_ / heads) * double(places_);
-    const float scale = static_cast<float>((settings_.rsqrt ? 1 / std::sqrt(k) : 1.0) / (softmax ? 1.0 : double(n)));
+    const float scale =
+        static_cast<float>((settings_.rsqrt ? 1 / std::sqrt(k) : 1.0) / (softmax ? 1.0 : double(n)));
     float *e = workspace(context, attention_), *g = workspace(context, g_);
-    const float *left = phi + s.first * row_ + s.head * inner, *right = psi + s.segment * row_ + s.head * inner;
+    const float *left = phi + s.first * row_ + s.head * inner,
+                *right = psi + s.segment * row_ + s.head * inner;
     if (settings_.pairwise == Pairwise::concatenation) {
       if (Status status = pair_sums(context, s, left, right, scale, e); !status.ok()) return status;
     } else {
@@ -260,12 +273,14 @@ class NonLocalRoi : public Kernel {
   }
 
   // e_ij = scale · ReLU(w_f · [φ(x_i), ψ(x_j)]), which is a sum of a term of i and one of j.
-  Status pair_sums(const RunContext& context, const Span& s, const float* left, const float* right, float scale, float* e) {
+  Status pair_sums(const RunContext& context, const Span& s, const float* left, const float* right,
+                   float scale, float* e) {
     const int64_t inner = row_ / settings_.heads;
     const float* w = context.in[w_f].as<float>() + s.head * inner;
     std::vector<float> of_i(s.count), of_j(s.length);
     Status status = run_gemm({false, false, s.count, 1, inner, left, row_, w, 1, of_i.data(), 1});
-    if (status.ok()) status = run_gemm({false, false, s.length, 1, inner, right, row_, w + row_, 1, of_j.data(), 1});
+    if (status.ok())
+      status = run_gemm({false, false, s.length, 1, inner, right, row_, w + row_, 1, of_j.data(), 1});
 #pragma omp parallel for
     for (int64_t i = 0; i < s.count; ++i)
       for (int64_t j = 0; j < s.length; ++j) e[i * s.length + j] = scale * std::max(of_i[i] + of_j[j], 0.0f);

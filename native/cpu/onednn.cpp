@@ -42,7 +42,9 @@ std::string onednn_version() {
   return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
 }
 
-int thread_count() { return omp_get_max_threads(); }
+int thread_count() {
+  return omp_get_max_threads();
+}
 
 dnnl::engine& engine() {
   static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
@@ -63,7 +65,9 @@ memory::desc memory_desc(const TensorDesc& desc, int block, int64_t batch) {
   return {dims, memory::data_type::f32, format};
 }
 
-memory::desc vector_desc(int64_t size) { return {{size}, memory::data_type::f32, memory::format_tag::x}; }
+memory::desc vector_desc(int64_t size) {
+  return {{size}, memory::data_type::f32, memory::format_tag::x};
+}
 
 dnnl::primitive_attr dense_attr(bool sum, bool relu) {
   dnnl::post_ops ops;
@@ -102,9 +106,10 @@ Status guarded(const char* what, const std::function<Status()>& body) {
 
 Status run_gemm(const Gemm& g) {
   if (g.m == 0 || g.n == 0) return {};
-  const dnnl_status_t status = dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, g.alpha, g.a,
-                                          g.lda, g.b, g.ldb, g.beta, g.c, g.ldc);
-  return status == dnnl_success ? Status{} : Status::error(Code::internal, "A matrix product failed in oneDNN");
+  const dnnl_status_t status = dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k,
+                                          g.alpha, g.a, g.lda, g.b, g.ldb, g.beta, g.c, g.ldc);
+  return status == dnnl_success ? Status{}
+                                : Status::error(Code::internal, "A matrix product failed in oneDNN");
 }
 
 Result<std::shared_ptr<Storage>> derived_weight(Storage* storage, const std::string& key, size_t bytes,
@@ -135,7 +140,8 @@ Status DenseKernel::prepare() {
   const int64_t all = call_.in[0].shape[0];
   if (element_count(call_.out[0].shape) == 0) return {};
   return guarded(call_.name.c_str(), [&]() -> Status {
-    // Smaller batches can ask for more scratch than the whole one, so all sizes are known before the arena is laid out.
+    // Smaller batches can ask for more scratch than the whole one, so all sizes are known before the arena is
+    // laid out.
     for (int64_t rows = all;; rows = bucket(1)) {
       auto it = by_rows_.emplace(rows, make(rows)).first;
       workspace_ = std::max(workspace_, it->second.scratchpad.get_size());
@@ -149,7 +155,8 @@ Result<Packed> DenseKernel::weights(const RunContext& context, const Dense& dens
 }
 
 Status DenseKernel::run(RunContext& context) {
-  const int64_t rows = call_.has(count_) ? valid_rows(context.in[count_], call_.in[0].shape[0]) : call_.in[0].shape[0];
+  const int64_t rows =
+      call_.has(count_) ? valid_rows(context.in[count_], call_.in[0].shape[0]) : call_.in[0].shape[0];
   if (rows == 0 || element_count(call_.out[0].shape) == 0) return {};
   return guarded(call_.name.c_str(), [&]() -> Status {
     int64_t size = bucket(rows);
@@ -167,11 +174,13 @@ Status DenseKernel::run(RunContext& context) {
       const size_t per_row = call_.out[0].bytes(block_) / call_.out[0].shape[0];
       std::memcpy(out, context.in[residual_].data, per_row * size);
     }
-    std::unordered_map<int, memory> args{{DNNL_ARG_SRC, {dense.src, engine(), context.in[0].data}},
-                                         {DNNL_ARG_WEIGHTS, packed.value().memory},
-                                         {DNNL_ARG_DST, {dense.dst, engine(), out}},
-                                         {DNNL_ARG_SCRATCHPAD, {dense.scratchpad, engine(), context.workspace}}};
-    if (context.in[2]) args.insert({DNNL_ARG_BIAS, {vector_desc(call_.in[2].shape[0]), engine(), context.in[2].data}});
+    std::unordered_map<int, memory> args{
+        {DNNL_ARG_SRC, {dense.src, engine(), context.in[0].data}},
+        {DNNL_ARG_WEIGHTS, packed.value().memory},
+        {DNNL_ARG_DST, {dense.dst, engine(), out}},
+        {DNNL_ARG_SCRATCHPAD, {dense.scratchpad, engine(), context.workspace}}};
+    if (context.in[2])
+      args.insert({DNNL_ARG_BIAS, {vector_desc(call_.in[2].shape[0]), engine(), context.in[2].data}});
     dense.primitive.execute(stream(), args);
     stream().wait();
     return {};

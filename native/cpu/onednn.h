@@ -1,14 +1,14 @@
 #pragma once
 #include <functional>
-#include <optional>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
 
 #include "core/op.h"
 
 // The one place that knows oneDNN's engine, formats and errors; used on the device thread only.
 namespace nlrcnn::cpu {
 
-int channel_block();        // 16 with AVX-512, else 8
+int channel_block();  // 16 with AVX-512, else 8
 std::string onednn_isa();
 std::string onednn_version();
 int thread_count();
@@ -29,10 +29,10 @@ struct Packed {
   std::shared_ptr<Storage> owner;
 };
 
-// A weight's data (`from`) in the primitive's own format; kept on `storage` for the next run where that is constant, under
-// a key that tells apart what else was made of the same weight.
-Result<Packed> packed_weight(void* data, Storage* storage, const std::string& key, const dnnl::memory::desc& from,
-                             const dnnl::memory::desc& to);
+// A weight's data (`from`) in the primitive's own format; kept on `storage` for the next run where that is
+// constant, under a key that tells apart what else was made of the same weight.
+Result<Packed> packed_weight(void* data, Storage* storage, const std::string& key,
+                             const dnnl::memory::desc& from, const dnnl::memory::desc& to);
 
 // Runs `body`, turning oneDNN's exceptions into a status.
 Status guarded(const char* what, const std::function<Status()>& body);
@@ -64,7 +64,8 @@ struct Dense {
   dnnl::memory::desc src, weights, dst, scratchpad;
 };
 
-// A layer whose rows are given at run time by `count`: primitives are made for steps of a sixteenth of all rows.
+// A layer whose rows are given at run time by `count`: primitives are made for steps of a sixteenth of all
+// rows.
 class DenseKernel : public Kernel {
  public:
   DenseKernel(const OpCall& call, int block, size_t residual, size_t count);

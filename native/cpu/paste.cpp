@@ -6,7 +6,9 @@ namespace nlrcnn::cpu {
 namespace {
 
 // .to(torch.int64), with what no picture reaches cut off.
-int64_t whole(float v) { return static_cast<int64_t>(std::clamp(v == v ? v : 0.0f, -1e9f, 1e9f)); }
+int64_t whole(float v) {
+  return static_cast<int64_t>(std::clamp(v == v ? v : 0.0f, -1e9f, 1e9f));
+}
 
 struct Sample {
   int64_t low;
@@ -23,7 +25,8 @@ Sample sample(int64_t at, int64_t out, int64_t in) {
 
 }  // namespace
 
-MaskColumns::MaskColumns(const float* probs, int64_t side, const Box& box, int64_t height, int64_t width, float threshold)
+MaskColumns::MaskColumns(const float* probs, int64_t side, const Box& box, int64_t height, int64_t width,
+                         float threshold)
     : side_(side + 2), threshold_(threshold) {
   // expand_masks: one pixel of zeros around, and the box in proportion.
   mask_.assign(side_ * side_, 0.0f);

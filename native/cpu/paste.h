@@ -7,11 +7,13 @@
 
 namespace nlrcnn::cpu {
 
-// torchvision's paste_mask_in_image, thresholded, column by column: which rows of the picture the mask covers.
+// torchvision's paste_mask_in_image, thresholded, column by column: which rows of the picture the mask
+// covers.
 class MaskColumns {
  public:
   // probs: [side, side].
-  MaskColumns(const float* probs, int64_t side, const Box& box, int64_t height, int64_t width, float threshold);
+  MaskColumns(const float* probs, int64_t side, const Box& box, int64_t height, int64_t width,
+              float threshold);
 
   int64_t first() const { return x0_; }
   int64_t last() const { return x1_; }  // one past

@@ -21,8 +21,8 @@ class PasteMasks : public Kernel {
     std::memset(out, 0, rows_ * height * width);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t k = 0; k < rows; ++k) {
-      MaskColumns mask(context.in[0].as<float>() + k * side_ * side_, side_, context.in[1].as<Box>()[k], height, width,
-                       static_cast<float>(settings_.threshold));
+      MaskColumns mask(context.in[0].as<float>() + k * side_ * side_, side_, context.in[1].as<Box>()[k],
+                       height, width, static_cast<float>(settings_.threshold));
       uint8_t* bitmap = out + k * height * width;
       for (int64_t x = mask.first(); x < mask.last(); ++x)
         mask.column(x, [&](int64_t from, int64_t to) {

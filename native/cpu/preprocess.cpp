@@ -25,18 +25,21 @@ struct Source {
   }
 };
 
-NLRCNN_MULTIVERSION void resize_row(const float* top, const float* bottom, const int32_t* low, const int32_t* high,
-                                    const float* weight, float below, int64_t n, float* out) {
+NLRCNN_MULTIVERSION void resize_row(const float* top, const float* bottom, const int32_t* low,
+                                    const int32_t* high, const float* weight, float below, int64_t n,
+                                    float* out) {
   for (int64_t x = 0; x < n; ++x) {
     const float right = weight[x], left = 1 - right;
-    const float above = left * top[low[x]] + right * top[high[x]], under = left * bottom[low[x]] + right * bottom[high[x]];
+    const float above = left * top[low[x]] + right * top[high[x]],
+                under = left * bottom[low[x]] + right * bottom[high[x]];
     out[x] = (1 - below) * above + below * under;
   }
 }
 
 class Preprocess : public Kernel {
  public:
-  explicit Preprocess(const OpCall& call) : in_(call.in[0].shape), dtype_(call.in[0].dtype), rows_(1, 1), columns_(1, 1) {
+  explicit Preprocess(const OpCall& call)
+      : in_(call.in[0].shape), dtype_(call.in[0].dtype), rows_(1, 1), columns_(1, 1) {
     preprocess::read_settings(call, &settings_);
     rows_ = Source(in_[0], settings_.output[0]);
     columns_ = Source(in_[1], settings_.output[1]);
@@ -84,7 +87,8 @@ class Preprocess : public Kernel {
     std::vector<float> table;
     if constexpr (sizeof(T) < 4) {
       table.resize(3 * (size_t{1} << (8 * sizeof(T))));
-      for (size_t i = 0; i < table.size(); ++i) table[i] = value(static_cast<T>(i / 3), static_cast<int>(i % 3));
+      for (size_t i = 0; i < table.size(); ++i)
+        table[i] = value(static_cast<T>(i / 3), static_cast<int>(i % 3));
     }
     const auto read_row = [&](int64_t y, int c, float* to) {
       const T* row = pixels + y * width * channels + (channels == 3 ? c : 0);
@@ -117,8 +121,8 @@ class Preprocess : public Kernel {
         held_top = low_row;
         if (held_bottom != high_row) read_row(rows_.high[y], c, bottom.data());
         held_bottom = high_row;
-        resize_row(top.data(), bottom.data(), columns_.low.data(), columns_.high.data(), columns_.weight.data(),
-                   rows_.weight[y], settings_.output[1], to);
+        resize_row(top.data(), bottom.data(), columns_.low.data(), columns_.high.data(),
+                   columns_.weight.data(), rows_.weight[y], settings_.output[1], to);
         std::fill(to + settings_.output[1], to + padded_width, 0.0f);
       }
     }
@@ -130,9 +134,10 @@ class Preprocess : public Kernel {
   std::vector<T> to_gray(const T* pixels) const {
     std::vector<T> gray(in_[0] * in_[1]);
     for (size_t i = 0; i < gray.size(); ++i) {
-      const T *p = pixels + 3 * i;
+      const T* p = pixels + 3 * i;
       if constexpr (sizeof(T) < 4)
-        gray[i] = static_cast<T>((uint64_t{19595} * p[0] + uint64_t{38470} * p[1] + uint64_t{7471} * p[2] + 0x8000) >> 16);
+        gray[i] = static_cast<T>(
+            (uint64_t{19595} * p[0] + uint64_t{38470} * p[1] + uint64_t{7471} * p[2] + 0x8000) >> 16);
       else
         gray[i] = 0.299f * p[0] + 0.587f * p[1] + 0.114f * p[2];
     }

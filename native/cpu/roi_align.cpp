@@ -12,7 +12,8 @@ namespace {
 
 using roi_align::Sample;
 
-// The samples of one axis of a RoI, those of bin b at [first[b], first[b + 1]); samples outside the map are left out.
+// The samples of one axis of a RoI, those of bin b at [first[b], first[b + 1]); samples outside the map are
+// left out.
 struct Axis {
   std::vector<Sample> samples;
   std::vector<int> first;
@@ -32,7 +33,8 @@ struct Axis {
         high = std::clamp<int64_t>(static_cast<int64_t>((size + 1.0 - from) / step) + 2, low, grid);
       }
       for (int64_t i = low; i < high; ++i) {
-        const Sample sample = roi_align::sample_at(from + (static_cast<float>(i) + 0.5f) * bin / static_cast<float>(grid), size);
+        const Sample sample = roi_align::sample_at(
+            from + (static_cast<float>(i) + 0.5f) * bin / static_cast<float>(grid), size);
         if (sample.low_weight != 0 || sample.high_weight != 0) samples.push_back(sample);
       }
       first.push_back(static_cast<int>(samples.size()));
@@ -46,7 +48,8 @@ NLRCNN_INLINE const LanesOf<B>& load(const float* row, int column) {
 }
 
 template <int B>
-NLRCNN_INLINE void pool(const float* plane, int64_t width, const Axis& ys, const Axis& xs, float scale, float* out) {
+NLRCNN_INLINE void pool(const float* plane, int64_t width, const Axis& ys, const Axis& xs, float scale,
+                        float* out) {
   using V = LanesOf<B>;
   for (size_t py = 0; py + 1 < ys.first.size(); ++py)
     for (size_t px = 0; px + 1 < xs.first.size(); ++px, out += B) {
@@ -65,14 +68,16 @@ NLRCNN_INLINE void pool(const float* plane, int64_t width, const Axis& ys, const
     }
 }
 
-NLRCNN_MULTIVERSION void pool_block(const float* plane, int64_t width, const Axis& ys, const Axis& xs, float scale, int block,
-                                    float* out) {
+NLRCNN_MULTIVERSION void pool_block(const float* plane, int64_t width, const Axis& ys, const Axis& xs,
+                                    float scale, int block, float* out) {
   block == 16 ? pool<16>(plane, width, ys, xs, scale, out) : pool<8>(plane, width, ys, xs, scale, out);
 }
 
 class RoiAlign : public Kernel {
  public:
-  RoiAlign(const OpCall& call, int block) : call_(call), block_(block) { roi_align::read_settings(call, &settings_); }
+  RoiAlign(const OpCall& call, int block) : call_(call), block_(block) {
+    roi_align::read_settings(call, &settings_);
+  }
 
   Status run(RunContext& context) override {
     const Shape& rois_shape = call_.in[0].shape;
@@ -82,8 +87,9 @@ class RoiAlign : public Kernel {
     if (columns == 5)
       for (int64_t k = 0; k < rows; ++k)
         if (!(rois[5 * k] >= 0 && rois[5 * k] < images))
-          return Status::error(Code::argument, "Expected rois whose image index is below " + std::to_string(images) +
-                                                   " but received " + std::to_string(rois[5 * k]) + " at row " +
+          return Status::error(Code::argument, "Expected rois whose image index is below " +
+                                                   std::to_string(images) + " but received " +
+                                                   std::to_string(rois[5 * k]) + " at row " +
                                                    std::to_string(k));
 #pragma omp parallel
     {
@@ -105,7 +111,8 @@ class RoiAlign : public Kernel {
     const int levels = static_cast<int>(s.scales.size());
     const int level = levels == 1 ? 0
                                   : roi_align::level_of(box, static_cast<float>(s.canonical_scale),
-                                                        static_cast<float>(s.canonical_level), -std::log2(s.scales[0]), levels);
+                                                        static_cast<float>(s.canonical_level),
+                                                        -std::log2(s.scales[0]), levels);
     const Shape& map = call_.in[2 + level].shape;
     const float scale = s.scales[level], offset = s.aligned ? 0.5f : 0.0f;
     const float x = box.x1 * scale - offset, y = box.y1 * scale - offset;
@@ -121,7 +128,8 @@ class RoiAlign : public Kernel {
     const int64_t plane = map[2] * map[3] * block_, bins = s.output[0] * s.output[1] * block_;
     const float* from = context.in[2 + level].as<float>() + image * blocks * plane;
     float* out = context.out[0].as<float>() + k * blocks * bins;
-    for (int64_t b = 0; b < blocks; ++b) pool_block(from + b * plane, map[3], ys, xs, mean, block_, out + b * bins);
+    for (int64_t b = 0; b < blocks; ++b)
+      pool_block(from + b * plane, map[3], ys, xs, mean, block_, out + b * bins);
   }
 
   OpCall call_;

@@ -50,7 +50,8 @@ class RpnProposals : public Kernel {
   Candidates candidates(const RunContext& context, size_t level) const {
     const Shape& map = call_.in[level].shape;
     const int64_t anchors = map[1], height = map[2], width = map[3], places = height * width;
-    const float *objectness = context.in[level].as<float>(), *deltas = context.in[levels_ + level].as<float>();
+    const float *objectness = context.in[level].as<float>(),
+                *deltas = context.in[levels_ + level].as<float>();
     // torchvision's order: places before anchors.
     std::vector<float> logits(anchors * places);
     for (int64_t a = 0; a < anchors; ++a)
@@ -60,15 +61,17 @@ class RpnProposals : public Kernel {
     const float stride_x = static_cast<float>(settings_.padded_size[1] / width);
     const float weights[4] = {1, 1, 1, 1};
     Candidates out;
-    for (int32_t index : largest(logits.data(), static_cast<int64_t>(logits.size()), settings_.pre_nms_top_n)) {
+    for (int32_t index :
+         largest(logits.data(), static_cast<int64_t>(logits.size()), settings_.pre_nms_top_n)) {
       const int64_t p = index / anchors, a = index % anchors;
       const float x = static_cast<float>(p % width) * stride_x, y = static_cast<float>(p / width) * stride_y;
       const float* cell = cells + 4 * a;
       float delta[4];
       for (int i = 0; i < 4; ++i) delta[i] = deltas[(4 * a + i) * places + p];
       const Box anchor{x + cell[0], y + cell[1], x + cell[2], y + cell[3]};
-      const Box box = clip_box(decode_box(anchor, delta, weights), static_cast<float>(settings_.image_size[0]),
-                               static_cast<float>(settings_.image_size[1]));
+      const Box box =
+          clip_box(decode_box(anchor, delta, weights), static_cast<float>(settings_.image_size[0]),
+                   static_cast<float>(settings_.image_size[1]));
       const float score = 1.0f / (1.0f + std::exp(-logits[index]));
       if (!box_large_enough(box, static_cast<float>(settings_.min_size))) continue;
       if (!(score >= static_cast<float>(settings_.score_thresh))) continue;

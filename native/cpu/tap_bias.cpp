@@ -37,7 +37,8 @@ NLRCNN_MULTIVERSION void spread(const float* taps, const float* bias, const Plac
 
 class TapBias : public Kernel {
  public:
-  TapBias(const OpCall& call, int block) : out_(call.out[0].shape), inner_(call.in[0].shape[1]), block_(block) {}
+  TapBias(const OpCall& call, int block)
+      : out_(call.out[0].shape), inner_(call.in[0].shape[1]), block_(block) {}
 
   size_t workspace_bytes() const override { return out_[0] * 9 * out_[1] * sizeof(float); }
 
@@ -45,17 +46,19 @@ class TapBias : public Kernel {
     const int64_t rows = valid_rows(context.in[3], out_[0]), channels = out_[1];
     const float* weight = context.in[1].as<float>();
     // [O, D, 9] as [9, O, D]: one row for each tap and output.
-    auto packed = derived_weight(context.in_storage[1], "taps", 9 * channels * inner_ * sizeof(float), [&](float* to) {
-      for (int64_t o = 0; o < channels; ++o)
-        for (int64_t d = 0; d < inner_; ++d)
-          for (int64_t t = 0; t < 9; ++t) to[(t * channels + o) * inner_ + d] = weight[(o * inner_ + d) * 9 + t];
-      return Status{};
-    });
+    auto packed =
+        derived_weight(context.in_storage[1], "taps", 9 * channels * inner_ * sizeof(float), [&](float* to) {
+          for (int64_t o = 0; o < channels; ++o)
+            for (int64_t d = 0; d < inner_; ++d)
+              for (int64_t t = 0; t < 9; ++t)
+                to[(t * channels + o) * inner_ + d] = weight[(o * inner_ + d) * 9 + t];
+          return Status{};
+        });
     if (!packed.ok()) return packed.status();
     float* taps = static_cast<float*>(context.workspace);
     const auto* by_tap = static_cast<const float*>(packed.value()->data());
-    const Status status = run_gemm({false, true, rows, 9 * channels, inner_, context.in[0].as<float>(), inner_, by_tap,
-                                    inner_, taps, 9 * channels});
+    const Status status = run_gemm({false, true, rows, 9 * channels, inner_, context.in[0].as<float>(),
+                                    inner_, by_tap, inner_, taps, 9 * channels});
     if (!status.ok()) return status;
     const int64_t blocks = (channels + block_ - 1) / block_, places = out_[2] * out_[3];
     const float* bias = context.in[2].as<float>();

@@ -47,6 +47,8 @@ std::vector<int32_t> largest(const float* values, int64_t n, int64_t k) {
   return indices;
 }
 
-Result<std::unique_ptr<Kernel>> make_topk(const OpCall& call, int) { return std::unique_ptr<Kernel>(new TopK(call)); }
+Result<std::unique_ptr<Kernel>> make_topk(const OpCall& call, int) {
+  return std::unique_ptr<Kernel>(new TopK(call));
+}
 
 }  // namespace nlrcnn::cpu

@@ -13,8 +13,8 @@ inline int64_t source(int64_t at, float scale, int64_t size) {
   return std::min(static_cast<int64_t>(static_cast<float>(at) * scale), size - 1);
 }
 
-NLRCNN_MULTIVERSION void add_row(const float* top, const float* lateral, const int32_t* columns, int64_t width, int block,
-                                 float* out) {
+NLRCNN_MULTIVERSION void add_row(const float* top, const float* lateral, const int32_t* columns,
+                                 int64_t width, int block, float* out) {
   for (int64_t x = 0; x < width; ++x) {
     const float* from = top + columns[x] * block;
     for (int c = 0; c < block; ++c) out[x * block + c] = lateral[x * block + c] + from[c];

@@ -88,7 +88,9 @@ void append_rle_string(const std::vector<uint32_t>& counts, std::string* out) {
 }
 
 Result<Rle> parse_rle_string(std::string_view text, int64_t height, int64_t width) {
-  const auto bad = [] { return Status::error(Code::argument, "Expected a COCO compressed RLE string but received another"); };
+  const auto bad = [] {
+    return Status::error(Code::argument, "Expected a COCO compressed RLE string but received another");
+  };
   Rle rle{height, width, {}};
   int64_t total = 0;
   for (size_t at = 0; at < text.size();) {
@@ -108,8 +110,9 @@ Result<Rle> parse_rle_string(std::string_view text, int64_t height, int64_t widt
     total += value;
   }
   if (total == height * width) return rle;
-  return Status::error(Code::argument, "Expected RLE counts of " + std::to_string(height) + " × " + std::to_string(width) +
-                                           " pixels but received counts of " + std::to_string(total));
+  return Status::error(Code::argument, "Expected RLE counts of " + std::to_string(height) + " × " +
+                                           std::to_string(width) + " pixels but received counts of " +
+                                           std::to_string(total));
 }
 
 Rle encode(const uint8_t* bitmap, int64_t height, int64_t width) {
@@ -180,14 +183,16 @@ Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width) {
   const size_t corners = xy.size() / 2;
   std::vector<Point> fine, edge;
   for (size_t i = 0; i < corners; ++i)
-    fine.push_back({static_cast<int>(kUpsample * xy[2 * i] + 0.5), static_cast<int>(kUpsample * xy[2 * i + 1] + 0.5)});
+    fine.push_back(
+        {static_cast<int>(kUpsample * xy[2 * i] + 0.5), static_cast<int>(kUpsample * xy[2 * i + 1] + 0.5)});
   for (size_t i = 0; i < corners; ++i) draw_edge(fine[i], fine[(i + 1) % corners], &edge);
 
   // Where the outline crosses the middle of a column, ones begin or end.
   std::vector<int64_t> crossings;
   for (size_t i = 1; i < edge.size(); ++i) {
     if (edge[i].x == edge[i - 1].x) continue;
-    const double x = (static_cast<double>(edge[i].x < edge[i - 1].x ? edge[i].x : edge[i].x - 1) + 0.5) / kUpsample - 0.5;
+    const double x =
+        (static_cast<double>(edge[i].x < edge[i - 1].x ? edge[i].x : edge[i].x - 1) + 0.5) / kUpsample - 0.5;
     if (std::floor(x) != x || x < 0 || x > static_cast<double>(width - 1)) continue;
     const double y = (static_cast<double>(std::min(edge[i].y, edge[i - 1].y)) + 0.5) / kUpsample - 0.5;
     const double row = std::ceil(std::clamp(y, 0.0, static_cast<double>(height)));

@@ -7,7 +7,8 @@
 
 #include "core/status.h"
 
-// COCO run-length encoding: column-major runs of zeros and ones in turn, zeros first, as in pycocotools' maskApi.
+// COCO run-length encoding: column-major runs of zeros and ones in turn, zeros first, as in pycocotools'
+// maskApi.
 namespace nlrcnn {
 
 struct Rle {
@@ -28,7 +29,8 @@ class RunWriter {
   int64_t end_ = 0;
 };
 
-// COCO's compressed string: each count (from the fourth on its difference to the one before the last) in 5-bit digits.
+// COCO's compressed string: each count (from the fourth on its difference to the one before the last) in
+// 5-bit digits.
 void append_rle_string(const std::vector<uint32_t>& counts, std::string* out);
 // Code::argument where `text` is no such string or its counts do not cover height · width.
 Result<Rle> parse_rle_string(std::string_view text, int64_t height, int64_t width);

@@ -6,7 +6,9 @@ namespace nlrcnn::add_broadcast {
 
 inline constexpr size_t kInputs = 3;
 
-inline Wants wants(const OpCall&, size_t input) { return input == 0 ? Wants::blocked : Wants::plain; }
+inline Wants wants(const OpCall&, size_t input) {
+  return input == 0 ? Wants::blocked : Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (Status s = check_float(call, 0, "x"); !s.ok()) return s;

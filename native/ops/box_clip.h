@@ -6,7 +6,9 @@ namespace nlrcnn::box_clip {
 
 inline constexpr size_t kInputs = 1;
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   int64_t size[2];

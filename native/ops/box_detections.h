@@ -1,7 +1,8 @@
 #pragma once
 #include "ops/check.h"
 
-// torchvision's RoIHeads.postprocess_detections: class_logits [N, C], box_regression [N, 4C], proposals [N, 4], count [1]?
+// torchvision's RoIHeads.postprocess_detections: class_logits [N, C], box_regression [N, 4C], proposals [N,
+// 4], count [1]?
 // -> boxes [P, 4], scores [P], labels i32 [P], count i32 [1]; P = detections_per_img.
 namespace nlrcnn::box_detections {
 
@@ -22,7 +23,9 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   return read_numbers(call, "weights", 4, &out->weights);
 }
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;
@@ -36,7 +39,8 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (Status s = check_shape(call, 1, "box_regression", {rows, 4 * logits[1]}); !s.ok()) return s;
   if (Status s = check_count(call, 3); !s.ok()) return s;
   const int64_t p = settings.per_image;
-  return std::vector<TensorDesc>{{DType::f32, {p, 4}}, {DType::f32, {p}}, {DType::i32, {p}}, {DType::i32, {1}}};
+  return std::vector<TensorDesc>{
+      {DType::f32, {p, 4}}, {DType::f32, {p}}, {DType::i32, {p}}, {DType::i32, {1}}};
 }
 
 }  // namespace nlrcnn::box_detections

@@ -6,7 +6,9 @@ namespace nlrcnn::box_rescale {
 
 inline constexpr size_t kInputs = 1;
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   std::vector<float> scale;

@@ -10,14 +10,18 @@ struct Box {
   float x1, y1, x2, y2;
 };
 
-NLRCNN_HD inline float clamp_to(float v, float high) { return v < 0 ? 0.0f : v > high ? high : v; }
+NLRCNN_HD inline float clamp_to(float v, float high) {
+  return v < 0 ? 0.0f : v > high ? high : v;
+}
 
 NLRCNN_HD inline Box clip_box(const Box& b, float height, float width) {
   return {clamp_to(b.x1, width), clamp_to(b.y1, height), clamp_to(b.x2, width), clamp_to(b.y2, height)};
 }
 
 // remove_small_boxes keeps what is at least `least` wide and high.
-NLRCNN_HD inline bool box_large_enough(const Box& b, float least) { return b.x2 - b.x1 >= least && b.y2 - b.y1 >= least; }
+NLRCNN_HD inline bool box_large_enough(const Box& b, float least) {
+  return b.x2 - b.x1 >= least && b.y2 - b.y1 >= least;
+}
 
 // BoxCoder.decode_single; `weights` of dx, dy, dw, dh.
 NLRCNN_HD inline Box decode_box(const Box& box, const float* delta, const float* weights) {

@@ -9,10 +9,12 @@
 namespace nlrcnn {
 
 inline Status check_float(const OpCall& call, size_t input, const char* what) {
-  if (!call.has(input)) return Status::error(Code::argument, std::string("Expected ") + what + " for " + call.name + " but received none");
+  if (!call.has(input))
+    return Status::error(Code::argument,
+                         std::string("Expected ") + what + " for " + call.name + " but received none");
   if (call.in[input].dtype == DType::f32) return {};
-  return Status::error(Code::dtype,
-                       std::string("Expected ") + what + " of dtype float32 but received " + dtype_name(call.in[input].dtype));
+  return Status::error(Code::dtype, std::string("Expected ") + what + " of dtype float32 but received " +
+                                        dtype_name(call.in[input].dtype));
 }
 
 inline Status check_bias(const OpCall& call, size_t input, int64_t size) {
@@ -25,7 +27,8 @@ inline Status check_bias(const OpCall& call, size_t input, int64_t size) {
 inline Status check_count(const OpCall& call, size_t input) {
   if (!call.has(input)) return {};
   if (call.in[input].dtype != DType::i32)
-    return Status::error(Code::dtype, std::string("Expected count of dtype int32 but received ") + dtype_name(call.in[input].dtype));
+    return Status::error(Code::dtype, std::string("Expected count of dtype int32 but received ") +
+                                          dtype_name(call.in[input].dtype));
   if (call.in[input].shape == Shape{1}) return {};
   return expected_shape("count", "[1]", call.in[input].shape);
 }
@@ -45,17 +48,21 @@ inline Status check_shape(const OpCall& call, size_t input, const char* what, co
 }
 
 // A number within [low, high].
-inline Status read_number(const OpCall& call, const char* name, double low, double high, double fallback, double* out) {
+inline Status read_number(const OpCall& call, const char* name, double low, double high, double fallback,
+                          double* out) {
   *out = call.attrs.number(name, fallback);
   if (*out >= low && *out <= high) return {};
   std::ostringstream text;
-  text << "Expected " << name << " of " << call.name << " within [" << low << ", " << high << "] but received " << *out;
+  text << "Expected " << name << " of " << call.name << " within [" << low << ", " << high
+       << "] but received " << *out;
   return Status::error(Code::argument, text.str());
 }
 
-inline Status read_integer(const OpCall& call, const char* name, int64_t least, int64_t fallback, int64_t* out) {
+inline Status read_integer(const OpCall& call, const char* name, int64_t least, int64_t fallback,
+                           int64_t* out) {
   double value;
-  if (Status s = read_number(call, name, double(least), double(1 << 30), double(fallback), &value); !s.ok()) return s;
+  if (Status s = read_number(call, name, double(least), double(1 << 30), double(fallback), &value); !s.ok())
+    return s;
   *out = static_cast<int64_t>(value);
   if (double(*out) == value) return {};
   return Status::error(Code::argument, std::string("Expected an integer for ") + name + " of " + call.name);
@@ -68,16 +75,19 @@ inline Status read_numbers(const OpCall& call, const char* name, size_t size, st
   bool finite = numbers.size() == size;
   for (float v : *out) finite = finite && std::isfinite(v);
   if (finite) return {};
-  return Status::error(Code::argument, "Expected " + std::to_string(size) + " finite numbers for " + name + " of " + call.name);
+  return Status::error(Code::argument, "Expected " + std::to_string(size) + " finite numbers for " + name +
+                                           " of " + call.name);
 }
 
 // A pair of integers of at least `least`.
-inline Status read_pair(const OpCall& call, const char* name, int64_t least, int64_t fallback, int64_t out[2]) {
+inline Status read_pair(const OpCall& call, const char* name, int64_t least, int64_t fallback,
+                        int64_t out[2]) {
   const auto pair = call.attrs.numbers(name, {double(fallback), double(fallback)});
   for (int i = 0; i < 2; ++i) {
-    if (pair.size() != 2 || !(pair[i] >= least) || pair[i] > 1 << 20 || pair[i] != static_cast<int64_t>(pair[i]))
-      return Status::error(Code::argument, std::string("Expected ") + name + " of " + call.name + " to be two integers from " +
-                                               std::to_string(least) + " on");
+    if (pair.size() != 2 || !(pair[i] >= least) || pair[i] > 1 << 20 ||
+        pair[i] != static_cast<int64_t>(pair[i]))
+      return Status::error(Code::argument, std::string("Expected ") + name + " of " + call.name +
+                                               " to be two integers from " + std::to_string(least) + " on");
     out[i] = static_cast<int64_t>(pair[i]);
   }
   return {};

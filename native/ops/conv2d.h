@@ -1,8 +1,8 @@
 #pragma once
 #include "ops/check.h"
 
-// torch.nn.functional.conv2d with residual and ReLU: x [N, C, H, W], weight [O, C / groups, kh, kw], bias [O]?,
-// residual [N, O, H', W']?, count [1]? -> [N, O, H', W'].
+// torch.nn.functional.conv2d with residual and ReLU: x [N, C, H, W], weight [O, C / groups, kh, kw], bias
+// [O]?, residual [N, O, H', W']?, count [1]? -> [N, O, H', W'].
 namespace nlrcnn::conv2d {
 
 inline constexpr size_t kInputs = 5;
@@ -34,7 +34,8 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (Status s = read_settings(call, &settings); !s.ok()) return s;
   const Shape &x = call.in[0].shape, &w = call.in[1].shape;
   if (x.size() != 4) return expected_shape("x", "[N, C, H, W]", x);
-  if (w.size() != 4 || w[0] < 1 || w[0] % settings.groups || w[1] * settings.groups != x[1] || w[2] < 1 || w[3] < 1)
+  if (w.size() != 4 || w[0] < 1 || w[0] % settings.groups || w[1] * settings.groups != x[1] || w[2] < 1 ||
+      w[3] < 1)
     return expected_shape("weight", ("[O, " + std::to_string(x[1]) + " / groups, kh, kw]").c_str(), w);
   Shape out{x[0], w[0], 0, 0};
   for (int i = 0; i < 2; ++i) {

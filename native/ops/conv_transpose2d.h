@@ -1,13 +1,16 @@
 #pragma once
 #include "ops/check.h"
 
-// torch.nn.functional.conv_transpose2d, kernel 2, stride 2: x [N, C, H, W], weight [C, O, 2, 2], bias [O]?, count [1]?
+// torch.nn.functional.conv_transpose2d, kernel 2, stride 2: x [N, C, H, W], weight [C, O, 2, 2], bias [O]?,
+// count [1]?
 // -> [N, O, 2H, 2W].
 namespace nlrcnn::conv_transpose2d {
 
 inline constexpr size_t kInputs = 4;
 
-inline Wants wants(const OpCall&, size_t input) { return input == 0 ? Wants::blocked : Wants::plain; }
+inline Wants wants(const OpCall&, size_t input) {
+  return input == 0 ? Wants::blocked : Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (Status s = check_float(call, 0, "x"); !s.ok()) return s;

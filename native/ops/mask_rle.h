@@ -1,12 +1,15 @@
 #pragma once
 #include "ops/paste_masks.h"
 
-// paste_masks as COCO compressed RLE: probs [D, M, M], boxes [D, 4] (xyxy), count [1]? -> bytes u8 [-1], offsets i32 [-1].
+// paste_masks as COCO compressed RLE: probs [D, M, M], boxes [D, 4] (xyxy), count [1]? -> bytes u8 [-1],
+// offsets i32 [-1].
 namespace nlrcnn::mask_rle {
 
 inline constexpr size_t kInputs = 3;
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   paste_masks::Settings settings;

@@ -20,7 +20,9 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   return {};
 }
 
-inline Wants wants(const OpCall&, size_t) { return Wants::blocked; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::blocked;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;

@@ -1,15 +1,27 @@
 #pragma once
 #include "ops/check.h"
 
-// The Non-local RoI block up to y (arXiv 1807.05361): x [K, D, H, W], phi.weight [D_f, D, 1, 1], phi.bias [D_f], psi alike,
-// g_1x1.weight [D_g, D, 1, 1], g_1x1.bias [D_g], g_3x3.weight [D_g, D_g, 3, 3], g_3x3.bias [D_g], w_f [1, 2 D_f H W]?,
-// segments i32 [S]? -> y [K, D_g].
+// The Non-local RoI block up to y (arXiv 1807.05361): x [K, D, H, W], phi.weight [D_f, D, 1, 1], phi.bias
+// [D_f], psi alike, g_1x1.weight [D_g, D, 1, 1], g_1x1.bias [D_g], g_3x3.weight [D_g, D_g, 3, 3], g_3x3.bias
+// [D_g], w_f [1, 2 D_f H W]?, segments i32 [S]? -> y [K, D_g].
 namespace nlrcnn::non_local_roi {
 
 inline constexpr size_t kInputs = 11;
 
 enum class Pairwise { embedded_gaussian, gaussian, dot_product, concatenation };
-enum Input : size_t { x, phi_weight, phi_bias, psi_weight, psi_bias, g1_weight, g1_bias, g3_weight, g3_bias, w_f, segments };
+enum Input : size_t {
+  x,
+  phi_weight,
+  phi_bias,
+  psi_weight,
+  psi_bias,
+  g1_weight,
+  g1_bias,
+  g3_weight,
+  g3_bias,
+  w_f,
+  segments
+};
 
 struct Settings {
   Pairwise pairwise;
@@ -18,14 +30,17 @@ struct Settings {
 };
 
 inline Status read_settings(const OpCall& call, Settings* out) {
-  const std::string pairwise = call.attrs.string("pairwise", "embedded_gaussian"), scale = call.attrs.string("scale", "none");
+  const std::string pairwise = call.attrs.string("pairwise", "embedded_gaussian"),
+                    scale = call.attrs.string("scale", "none");
   const char* names[] = {"embedded_gaussian", "gaussian", "dot_product", "concatenation"};
   int found = -1;
   for (int i = 0; i < 4; ++i)
     if (pairwise == names[i]) found = i;
   if (found < 0)
-    return Status::error(Code::argument,
-                         "Expected pairwise to be embedded_gaussian, gaussian, dot_product or concatenation but received " + pairwise);
+    return Status::error(
+        Code::argument,
+        "Expected pairwise to be embedded_gaussian, gaussian, dot_product or concatenation but received " +
+            pairwise);
   if (scale != "none" && scale != "rsqrt")
     return Status::error(Code::argument, "Expected scale to be none or rsqrt but received " + scale);
   out->pairwise = static_cast<Pairwise>(found);
@@ -33,7 +48,9 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   return read_integer(call, "num_heads", 1, 1, &out->heads);
 }
 
-inline Wants wants(const OpCall&, size_t input) { return input == x ? Wants::blocked : Wants::plain; }
+inline Wants wants(const OpCall&, size_t input) {
+  return input == x ? Wants::blocked : Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;

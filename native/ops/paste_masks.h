@@ -1,7 +1,8 @@
 #pragma once
 #include "ops/check.h"
 
-// torchvision's paste_masks_in_image, thresholded: probs [D, M, M], boxes [D, 4] (xyxy), count [1]? -> u8 [D, height, width].
+// torchvision's paste_masks_in_image, thresholded: probs [D, M, M], boxes [D, 4] (xyxy), count [1]? -> u8 [D,
+// height, width].
 namespace nlrcnn::paste_masks {
 
 inline constexpr size_t kInputs = 3;
@@ -18,12 +19,15 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   if (Status s = read_number(call, "threshold", 0, 1, 0.5, &out->threshold); !s.ok()) return s;
   if (Status s = check_float(call, 0, "probs"); !s.ok()) return s;
   const Shape& probs = call.in[0].shape;
-  if (probs.size() != 3 || probs[1] != probs[2] || probs[1] < 1) return expected_shape("probs", "[D, M, M]", probs);
+  if (probs.size() != 3 || probs[1] != probs[2] || probs[1] < 1)
+    return expected_shape("probs", "[D, M, M]", probs);
   if (Status s = check_boxes(call, 1, "boxes", probs[0]); !s.ok()) return s;
   return check_count(call, 2);
 }
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;

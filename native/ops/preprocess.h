@@ -1,7 +1,8 @@
 #pragma once
 #include "ops/check.h"
 
-// Normalise, bilinear resize, pad, as torchvision's GeneralizedRCNNTransform: pixels u8, u16 or f32 [H, W, C], C 1 or 3
+// Normalise, bilinear resize, pad, as torchvision's GeneralizedRCNNTransform: pixels u8, u16 or f32 [H, W,
+// C], C 1 or 3
 // -> [1, 3, Hp, Wp].
 namespace nlrcnn::preprocess {
 
@@ -26,18 +27,23 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   out->percentiles = call.attrs.numbers("percentiles", {});
   const auto& p = out->percentiles;
   if (!p.empty() && (p.size() != 2 || !(p[0] >= 0) || !(p[0] < p[1]) || !(p[1] <= 100)))
-    return Status::error(Code::argument, "Expected percentiles of preprocess to be two rising numbers within [0, 100]");
+    return Status::error(Code::argument,
+                         "Expected percentiles of preprocess to be two rising numbers within [0, 100]");
   return {};
 }
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;
   if (!call.has(0)) return Status::error(Code::argument, "Expected pixels for preprocess but received none");
   const DType dtype = call.in[0].dtype;
   if (dtype != DType::u8 && dtype != DType::u16 && dtype != DType::f32)
-    return Status::error(Code::dtype, std::string("Expected pixels of dtype uint8, uint16 or float32 but received ") + dtype_name(dtype));
+    return Status::error(
+        Code::dtype,
+        std::string("Expected pixels of dtype uint8, uint16 or float32 but received ") + dtype_name(dtype));
   const Shape& x = call.in[0].shape;
   if (x.size() != 3 || x[0] < 1 || x[1] < 1 || (x[2] != 1 && x[2] != 3))
     return expected_shape("pixels", "[H, W, 1 or 3]", x);

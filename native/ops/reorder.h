@@ -6,7 +6,9 @@ namespace nlrcnn::reorder {
 
 inline constexpr size_t kInputs = 1;
 
-inline Wants wants(const OpCall&, size_t) { return Wants::any; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::any;
+}
 inline Result<std::vector<TensorDesc>> infer(const OpCall&) {
   return Status::error(Code::argument, "Expected an op that can be called but received reorder");
 }

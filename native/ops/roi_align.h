@@ -2,8 +2,8 @@
 #include "ops/boxes.h"
 #include "ops/check.h"
 
-// torchvision's MultiScaleRoIAlign (one level: roi_align): rois [K, 4] (xyxy of image 0) or [K, 5] (image, xyxy), count [1]?,
-// levels [N, C, h, w] … -> [K, C, ph, pw].
+// torchvision's MultiScaleRoIAlign (one level: roi_align): rois [K, 4] (xyxy of image 0) or [K, 5] (image,
+// xyxy), count [1]?, levels [N, C, h, w] … -> [K, C, ph, pw].
 namespace nlrcnn::roi_align {
 
 inline constexpr size_t kInputs = 0;
@@ -21,13 +21,16 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   if (Status s = read_numbers(call, "spatial_scales", call.in.size() - 2, &out->scales); !s.ok()) return s;
   for (float scale : out->scales)
     if (!(scale > 0)) return Status::error(Code::argument, "Expected spatial_scales of roi_align above 0");
-  if (Status s = read_number(call, "canonical_scale", 1e-6, 1e6, 224, &out->canonical_scale); !s.ok()) return s;
+  if (Status s = read_number(call, "canonical_scale", 1e-6, 1e6, 224, &out->canonical_scale); !s.ok())
+    return s;
   out->aligned = call.attrs.flag("aligned");
   return read_number(call, "canonical_level", -100, 100, 4, &out->canonical_level);
 }
 
-// MultiScaleRoIAlign's LevelMapper in float32: which of `levels` levels a box belongs to, the first being level `first`.
-NLRCNN_HD inline int level_of(const Box& box, float canonical_scale, float canonical_level, float first, int levels) {
+// MultiScaleRoIAlign's LevelMapper in float32: which of `levels` levels a box belongs to, the first being
+// level `first`.
+NLRCNN_HD inline int level_of(const Box& box, float canonical_scale, float canonical_level, float first,
+                              int levels) {
   const float side = sqrtf((box.x2 - box.x1) * (box.y2 - box.y1));
   const float level = floorf(canonical_level + log2f(side / canonical_scale) + 1e-6f) - first;
   return level >= levels - 1 ? levels - 1 : level > 0 ? static_cast<int>(level) : 0;
@@ -48,7 +51,9 @@ NLRCNN_HD inline Sample sample_at(float at, int size) {
   return {low, low + 1, 1 - rest, rest};
 }
 
-inline Wants wants(const OpCall&, size_t input) { return input < 2 ? Wants::plain : Wants::blocked; }
+inline Wants wants(const OpCall&, size_t input) {
+  return input < 2 ? Wants::plain : Wants::blocked;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;
@@ -60,9 +65,11 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   for (size_t i = 2; i < call.in.size(); ++i) {
     if (Status s = check_float(call, i, "levels"); !s.ok()) return s;
     const Shape &level = call.in[i].shape, &first = call.in[2].shape;
-    if (level.size() != 4 || level[0] < 1 || level[2] < 1 || level[3] < 1 || level[0] != first[0] || level[1] != first[1])
+    if (level.size() != 4 || level[0] < 1 || level[2] < 1 || level[3] < 1 || level[0] != first[0] ||
+        level[1] != first[1])
       return expected_shape("levels", "[N, C, h, w], N and C the same at each,", level);
-    if (level[2] > 1 << 24 || level[3] > 1 << 24) return expected_shape("levels", "with sides below 2^24", level);
+    if (level[2] > 1 << 24 || level[3] > 1 << 24)
+      return expected_shape("levels", "with sides below 2^24", level);
   }
   if (Status s = read_settings(call, &settings); !s.ok()) return s;
   return std::vector<TensorDesc>{

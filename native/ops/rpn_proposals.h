@@ -1,8 +1,8 @@
 #pragma once
 #include "ops/check.h"
 
-// torchvision's RegionProposalNetwork.filter_proposals of one image: objectness [1, A, h, w] of each level, then deltas
-// [1, 4A, h, w] -> boxes [P, 4], scores [P], count i32 [1]; P = post_nms_top_n.
+// torchvision's RegionProposalNetwork.filter_proposals of one image: objectness [1, A, h, w] of each level,
+// then deltas [1, 4A, h, w] -> boxes [P, 4], scores [P], count i32 [1]; P = post_nms_top_n.
 namespace nlrcnn::rpn_proposals {
 
 inline constexpr size_t kInputs = 0;
@@ -25,7 +25,9 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   return read_numbers(call, "cell_anchors", 4 * anchors, &out->cell_anchors);
 }
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;
@@ -35,9 +37,11 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   for (size_t l = 0; l < levels; ++l) {
     if (Status s = check_float(call, l, "objectness"); !s.ok()) return s;
     const Shape& shape = call.in[l].shape;
-    if (shape.size() != 4 || shape[0] != 1 || shape[1] < 1 || shape[2] < 1 || shape[3] < 1 || shape[1] != call.in[0].shape[1])
+    if (shape.size() != 4 || shape[0] != 1 || shape[1] < 1 || shape[2] < 1 || shape[3] < 1 ||
+        shape[1] != call.in[0].shape[1])
       return expected_shape("objectness", "[1, A, h, w]", shape);
-    if (Status s = check_shape(call, levels + l, "deltas", {1, 4 * shape[1], shape[2], shape[3]}); !s.ok()) return s;
+    if (Status s = check_shape(call, levels + l, "deltas", {1, 4 * shape[1], shape[2], shape[3]}); !s.ok())
+      return s;
   }
   if (Status s = read_settings(call, &settings); !s.ok()) return s;
   const int64_t p = settings.post_nms_top_n;

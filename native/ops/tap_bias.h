@@ -1,13 +1,16 @@
 #pragma once
 #include "ops/check.h"
 
-// What a 3×3 convolution (padding 1) makes of y repeated at every place: y [K, D], weight [O, D, 3, 3], bias [O]?, count [1]?
+// What a 3×3 convolution (padding 1) makes of y repeated at every place: y [K, D], weight [O, D, 3, 3], bias
+// [O]?, count [1]?
 // -> [K, O, height, width].
 namespace nlrcnn::tap_bias {
 
 inline constexpr size_t kInputs = 4;
 
-inline Wants wants(const OpCall&, size_t) { return Wants::plain; }
+inline Wants wants(const OpCall&, size_t) {
+  return Wants::plain;
+}
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   int64_t height, width;

@@ -11,7 +11,10 @@ export interface Agreement {
 }
 
 /** Differences after matching one to one in order of score, each with the nearest box left of its class. */
-export function compareDetections(actual: readonly Detection[], expected: readonly ExpectedDetection[]): Agreement {
+export function compareDetections(
+  actual: readonly Detection[],
+  expected: readonly ExpectedDetection[],
+): Agreement {
   const left = new Set(actual);
   const worst: Agreement = { box: actual.length === expected.length ? 0 : Infinity, score: 0, iou: 1 };
   for (const wanted of expected) {

@@ -41,7 +41,9 @@ export const RUNS: Record<string, Run> = {
       canonicalLevel: attrs.canonical_level,
     }),
   }),
-  nms: ({ boxes, scores }, { attrs }) => ({ keep: ops.nms(boxes!, scores!, { threshold: attrs.iou_threshold }) }),
+  nms: ({ boxes, scores }, { attrs }) => ({
+    keep: ops.nms(boxes!, scores!, { threshold: attrs.iou_threshold }),
+  }),
   batched_nms: ({ boxes, scores, groups }, { attrs }) => ({
     keep: ops.nms(boxes!, scores!, { threshold: attrs.iou_threshold, groups }),
   }),
@@ -137,7 +139,10 @@ function consume(inputs: Inputs, fusion: 'concat' | 'add', x: Tensor, y: Tensor)
     bias: inputs['conv.bias'],
   });
   return {
-    fc: ops.linear(x, Tensor.from(left.x, [left.outputs, left.x.length / left.outputs]), { ...rest, accumulate }),
+    fc: ops.linear(x, Tensor.from(left.x, [left.outputs, left.x.length / left.outputs]), {
+      ...rest,
+      accumulate,
+    }),
     conv: ops.conv2d(x, Tensor.from(right.x, [right.outputs, channels, 3, 3]), { residual, padding }),
   };
 }

@@ -1,13 +1,20 @@
 import test from 'ava';
-import type { Tensor } from '../../dist/tensor.js';
 import { Recorder } from '../../dist/device.js';
 import { decodeImage } from '../../dist/images/decode.js';
 import { Model } from '../../dist/model.js';
 import { makeNetwork, type Results } from '../../dist/models/mask-rcnn.js';
 import { pictureSize } from '../../dist/models/transform.js';
+import type { Tensor } from '../../dist/tensor.js';
 import { compareDetections } from '../helpers/agreement.js';
 import { golden, loadGoldens, relativeError } from '../helpers/goldens.js';
-import { type ExpectedDetection, MODEL_CASES, photoPath, readJson, type Stage, seededModel } from '../helpers/model-cases.js';
+import {
+  type ExpectedDetection,
+  MODEL_CASES,
+  photoPath,
+  readJson,
+  type Stage,
+  seededModel,
+} from '../helpers/model-cases.js';
 
 // fp32 of another order of operations: torchvision's own fp32 differs from its fp64 by up to a few 1e-6 at these stages.
 const STAGE_TOLERANCE = 1e-4;
@@ -37,7 +44,14 @@ function stagesOf(results: Results, logits: Tensor | undefined): Record<string, 
   ]);
 }
 
-const BY_PROPOSAL = new Set(['proposals', 'box_pool', 'box_nl', 'box_head', 'class_logits', 'box_regression']);
+const BY_PROPOSAL = new Set([
+  'proposals',
+  'box_pool',
+  'box_nl',
+  'box_head',
+  'class_logits',
+  'box_regression',
+]);
 
 /**
  * For each expected box the row of `actual` nearest to it among the rows around its own: proposals whose scores differ
@@ -67,17 +81,26 @@ for (const modelCase of MODEL_CASES) {
     plan.dispose();
     parameters.dispose();
 
-    const expected = readJson('goldens', 'models', `${modelCase.name}.stages.json`).stages as Record<string, Stage>;
+    const expected = readJson('goldens', 'models', `${modelCase.name}.stages.json`).stages as Record<
+      string,
+      Stage
+    >;
     const goldens = loadGoldens(`models/${modelCase.name}`);
     const read = new Map(stages.map(([name], i) => [name, outputs[i]!.data as Float32Array]));
-    const order = matchRows(read.get('proposals')!, golden(goldens, 'proposals.samples').data as Float32Array);
+    const order = matchRows(
+      read.get('proposals')!,
+      golden(goldens, 'proposals.samples').data as Float32Array,
+    );
     for (const [name, data] of read) {
       const stage = expected[name];
       if (!stage) continue; // Faster R-CNN's goldens have no detection_boxes
       const used = stage.shape.reduce((a, b) => a * b, 1);
       const row = used / stage.shape[0]!;
       const at = (k: number) => (BY_PROPOSAL.has(name) ? order[Math.floor(k / row)]! * row + (k % row) : k);
-      const picked = Float32Array.from({ length: Math.ceil(used / stage.stride) }, (_, k) => data[at(k * stage.stride)]!);
+      const picked = Float32Array.from(
+        { length: Math.ceil(used / stage.stride) },
+        (_, k) => data[at(k * stage.stride)]!,
+      );
       const key = goldens.has(name) ? name : `${name}.samples`;
       const error = relativeError(picked, golden(goldens, key).data);
       t.true(error <= STAGE_TOLERANCE, `${name}: relative error ${error}`);
@@ -88,7 +111,8 @@ for (const modelCase of MODEL_CASES) {
     const { config, parameters } = seededModel(modelCase);
     using model = new Model(modelCase.name, config, 'cpu', 'fp32', parameters);
     const { detections } = await model.segment(photoPath(modelCase.photo));
-    const expected = readJson('goldens', 'models', `${modelCase.name}.json`).detections as ExpectedDetection[];
+    const expected = readJson('goldens', 'models', `${modelCase.name}.json`)
+      .detections as ExpectedDetection[];
     const { box, score, iou } = compareDetections(detections, expected);
     t.is(detections.length, expected.length);
     t.true(box <= 0.05, `boxes differ by ${box} px`);

@@ -24,7 +24,9 @@ async function attend(name: string, rows: (x: Float32Array[]) => Float32Array[],
   const { x: _, ...weights } = place(testCase);
   const { data, shape } = makeInput(testCase.inputs.x!);
   const size = data.length / shape[0]!;
-  const list = rows(Array.from({ length: shape[0]! }, (_, k) => (data as Float32Array).subarray(k * size, (k + 1) * size)));
+  const list = rows(
+    Array.from({ length: shape[0]! }, (_, k) => (data as Float32Array).subarray(k * size, (k + 1) * size)),
+  );
   const flat = new Float32Array(list.length * size);
   list.forEach((row, k) => {
     flat.set(row, k * size);

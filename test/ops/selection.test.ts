@@ -11,7 +11,9 @@ for (const op of ['rpn_proposals', 'box_detections']) {
       const n = count!.data[0]!;
       t.is(n, expected.shape[0]!);
       t.true(relativeError(boxes!.data.subarray(0, 4 * n), expected.data) <= 1e-5);
-      t.true(relativeError(scores!.data.subarray(0, n), golden(goldens, `${testCase.name}.scores`).data) <= 1e-5);
+      t.true(
+        relativeError(scores!.data.subarray(0, n), golden(goldens, `${testCase.name}.scores`).data) <= 1e-5,
+      );
       t.true(boxes!.data.subarray(4 * n).every((v) => v === 0));
       if (labels) {
         const wanted = golden(goldens, `${testCase.name}.labels`).data;

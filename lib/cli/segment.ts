@@ -1,0 +1,153 @@
+import type { DeviceOption, PrecisionOption } from '../device.js';
+import { isNlrcnnError } from '../errors.js';
+import { loadModel, type Model, type Segmentation } from '../model.js';
+import { bundledModels, DEFAULT_MODEL } from '../weights/load.js';
+import { countFlag, listFlag, numberFlag, parse, UsageError } from './args.js';
+import {
+  FORMATS,
+  type Format,
+  prepareFolder,
+  resultNames,
+  toJson,
+  writeCoco,
+  writeResults,
+} from './outputs.js';
+import { startProgress } from './progress.js';
+
+const HELP = `Usage: nlrcnn segment IMAGE… [options]
+
+Finds the objects of pictures (JPEG, PNG, WebP, TIFF). By default writes NAME.json and NAME.overlay.png for each.
+
+Options:
+  --model NAME           a model of the package (${bundledModels().join(', ')}); default ${DEFAULT_MODEL}
+  --weights FILE         your own weights, .safetensors with torchvision's names
+  --config FILE          their config.json; default: beside the weights
+  --device DEVICE        auto, cpu, cuda or cuda:N; default auto
+  --precision P          fp32, bf16, fp16 or tf32; default fp32
+  --score S              only objects of at least this score, 0 to 1 (overlays alone: 0.5)
+  --max-detections N     at most this many for each picture
+  --out DIR              where results go, - for JSON on standard output; default .
+  --format LIST          json, overlay, png (16-bit label map NAME.labels.png), coco (coco-results.json),
+                         polygons (NAME.polygons.json), with commas between; default json,overlay
+  --help                 this text
+
+Examples:
+  nlrcnn segment cells.png
+  nlrcnn segment *.jpg --out results --score 0.7 --format json,overlay,coco
+  nlrcnn segment photo.jpg --weights maskrcnn.safetensors --config config.json
+  nlrcnn segment photo.jpg --format json --out - | jq '.detections[].label'
+`;
+
+const OPTIONS = {
+  model: { type: 'string' },
+  weights: { type: 'string' },
+  config: { type: 'string' },
+  device: { type: 'string' },
+  precision: { type: 'string' },
+  score: { type: 'string' },
+  'max-detections': { type: 'string' },
+  out: { type: 'string' },
+  format: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** Pictures worked on at once: while the device segments one, others are decoded and drawn. */
+const AT_ONCE = 2;
+
+interface Job {
+  images: string[];
+  model: Model;
+  out: string;
+  formats: Format[];
+  score: number | undefined;
+  maxDetections: number | undefined;
+  signal: AbortSignal;
+}
+
+/** Exit code 1 where a picture failed; the others are still done. */
+export async function segment(args: string[], signal: AbortSignal): Promise<number> {
+  const { values, positionals: images } = parse(args, OPTIONS);
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (images.length === 0) throw new UsageError('Expected at least one picture');
+  if (values.model !== undefined && values.weights !== undefined) {
+    throw new UsageError('Expected either --model or --weights but received both');
+  }
+  const score = numberFlag('score', values.score, 0, 1);
+  const maxDetections = countFlag('max-detections', values['max-detections']);
+  const out = values.out ?? '.';
+  const formats = listFlag('format', values.format ?? (out === '-' ? 'json' : 'json,overlay'), FORMATS);
+  if (out === '-' && formats.join() !== 'json') throw new UsageError('Expected --format json with --out -');
+  if (out !== '-') await prepareFolder(out);
+  const { weights, config } = values;
+  const name = values.model;
+  const device = values.device as DeviceOption | undefined;
+  const precision = values.precision as PrecisionOption | undefined;
+  using model = await loadModel({ model: name, weights, config, device, precision });
+  return await run({ images, model, out, formats, score, maxDetections, signal });
+}
+
+async function run(job: Job): Promise<number> {
+  const { images, model, out, formats, signal } = job;
+  const names = resultNames(images);
+  const results = new Array<Segmentation | undefined>(images.length);
+  const rows = new Array<string>(images.length);
+  const progress = startProgress(images.length);
+  let failed = 0;
+  let next = 0;
+  const work = async () => {
+    while (next < images.length && !signal.aborted) {
+      const i = next++;
+      const image = images[i]!;
+      try {
+        const { score, maxDetections } = job;
+        const result = await model.segment(image, { score, maxDetections, signal });
+        results[i] = result;
+        const written =
+          out === '-'
+            ? []
+            : await writeResults(image, model, result, { out, name: names[i]!, formats, score });
+        rows[i] = describe(image, result, written);
+      } catch (error) {
+        if (!isNlrcnnError(error)) throw error;
+        failed++;
+        rows[i] = '';
+        process.stderr.write(`nlrcnn: ${error.message}\n`);
+      }
+      progress.step();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, images.length) }, work));
+  } finally {
+    progress.stop();
+  }
+  if (out === '-') {
+    const printed = images.flatMap((image, i) => (results[i] ? [toJson(image, model, results[i])] : []));
+    if (printed.length > 0)
+      process.stdout.write(`${JSON.stringify(images.length === 1 ? printed[0] : printed)}\n`);
+  } else {
+    process.stdout.write(rows.filter(Boolean).join(''));
+    if (formats.includes('coco')) {
+      const done = images.flatMap((image, i) => (results[i] ? [[image, results[i]] as const] : []));
+      process.stdout.write(`all pictures → ${await writeCoco(out, done)}\n`);
+    }
+  }
+  if (signal.aborted) process.stderr.write('nlrcnn: stopped\n');
+  return failed > 0 || signal.aborted ? 1 : 0;
+}
+
+/** One line: size, objects by class, time, files. */
+function describe(
+  image: string,
+  { width, height, detections, milliseconds }: Segmentation,
+  written: string[],
+): string {
+  const counts = new Map<string, number>();
+  for (const { label } of detections) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const found = [...counts].map(([label, n]) => `${n} × ${label}`).join(', ') || 'nothing';
+  const files = written.length > 0 ? ` → ${written.join(', ')}` : '';
+  return `${image}  ${width}×${height}  ${found}  ${Math.round(milliseconds.total)} ms${files}\n`;
+}
