@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { binding } from '../../dist/binding.js';
+
+const ROOT = join(__dirname, '..', '..');
+const declarations = readFileSync(join(ROOT, 'binding.d.ts'), 'utf8');
+
+/** Names of an interface's members in binding.d.ts. */
+function members(name: string): string[] {
+  const body = declarations.match(new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`))![1]!;
+  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)[(:]/gm)].map((match) => match[1]!).sort();
+}
+
+test('the binary exports what binding.d.ts declares', (t) => {
+  t.deepEqual(Object.keys(binding()).sort(), members('Binding'));
+});
+
+test('its classes have the declared members', (t) => {
+  const names = (object: object) =>
+    Object.getOwnPropertyNames(Object.getPrototypeOf(object))
+      .filter((name) => name !== 'constructor')
+      .sort();
+  const { Recorder, tensor, cpuInfo } = binding();
+  const recorder = new Recorder();
+  const input = recorder.input('float32', [1, 4]);
+  t.deepEqual(names(recorder), members('NativeRecorder'));
+  t.deepEqual(names(tensor('float32', [0], new Float32Array(0))), members('NativeTensor'));
+  t.deepEqual(names(recorder.finish([input])), members('NativePlan'));
+  t.deepEqual(Object.keys(cpuInfo()).sort(), members('CpuInfo'));
+});
+
+test('each op has a contract, a kernel, a wrapper of its name', (t) => {
+  const stems = (folder: string, ending: string) =>
+    readdirSync(join(ROOT, folder)).map((name) => (name.endsWith(ending) ? name.slice(0, -ending.length) : ''));
+  const ops = binding().ops();
+  t.true(ops.length > 15);
+  for (const op of ops) {
+    t.true(stems('native/ops', '.h').includes(op), op);
+    t.true(stems('native/cpu', '.cpp').includes(op), op);
+    if (op !== 'reorder') t.true(stems('lib/ops', '.ts').includes(op), op);
+  }
+});
