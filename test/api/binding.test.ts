@@ -32,7 +32,9 @@ test('its classes have the declared members', (t) => {
 
 test('each op has a contract, a kernel, a wrapper of its name', (t) => {
   const stems = (folder: string, ending: string) =>
-    readdirSync(join(ROOT, folder)).map((name) => (name.endsWith(ending) ? name.slice(0, -ending.length) : ''));
+    readdirSync(join(ROOT, folder)).map((name) =>
+      name.endsWith(ending) ? name.slice(0, -ending.length) : '',
+    );
   const ops = binding().ops();
   t.true(ops.length > 15);
   for (const op of ops) {

@@ -22,7 +22,11 @@ const without = ({ milliseconds: _, ...rest }: Segmentation) => rest;
 
 test('a path, a buffer and raw pixels give the same result', async (t) => {
   using model = await loadModel();
-  const [path, buffer, raw] = await model.segment([touching, readFileSync(touching), await decodeImage(touching)]);
+  const [path, buffer, raw] = await model.segment([
+    touching,
+    readFileSync(touching),
+    await decodeImage(touching),
+  ]);
   t.true(path!.detections.length > 50);
   t.deepEqual(without(buffer!), without(path!));
   t.deepEqual(without(raw!), without(path!));
@@ -58,7 +62,10 @@ test('bitmaps, polygons, label map, COCO results and overlay of a result', async
   t.deepEqual(bitmap.shape, [result.height, result.width]);
   t.true(toPolygons(result.detections[0]!.mask!)[0]!.exterior.length >= 8);
   const map = toLabelMap(result);
-  const { data, info } = await sharp(await labelMapPng(result)).toColourspace('grey16').raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(await labelMapPng(result))
+    .toColourspace('grey16')
+    .raw({ depth: 'ushort' })
+    .toBuffer({ resolveWithObject: true });
   t.is(info.channels, 1);
   t.deepEqual(new Uint16Array(data.buffer, data.byteOffset, data.length / 2), map.data);
   t.is((await sharp(await labelMapPng(result)).metadata()).depth, 'ushort');
@@ -69,8 +76,12 @@ test('bitmaps, polygons, label map, COCO results and overlay of a result', async
   t.is(first!.bbox[2], result.detections[0]!.box[2] - result.detections[0]!.box[0]);
   const overlay = await sharp(await drawOverlay(touching, result)).metadata();
   t.deepEqual([overlay.width, overlay.height], [768, 768]);
-  const same = await sharp(await drawOverlay(touching, result, { scale: 1 })).raw().toBuffer();
-  const plain = await sharp(await drawOverlay(touching, { ...result, detections: [] }, { scale: 1 })).raw().toBuffer();
+  const same = await sharp(await drawOverlay(touching, result, { scale: 1 }))
+    .raw()
+    .toBuffer();
+  const plain = await sharp(await drawOverlay(touching, { ...result, detections: [] }, { scale: 1 }))
+    .raw()
+    .toBuffer();
   t.true(same.some((v, i) => v !== plain[i]));
 });
 

@@ -42,15 +42,30 @@ test('wrong arguments are refused before anything runs', (t) => {
     ...code('SHAPE'),
     message: 'Expected rois of shape [K, 5] but received [3, 4, 2]',
   });
-  t.throws(() => ops.roiAlign(levels, ramp(3, 5), { outputSize: [0, 7], spatialScales: [1] }), code('ARGUMENT'));
-  t.throws(() => ops.roiAlign(levels, ramp(3, 5), { outputSize: [7, 7], spatialScales: [1, 2] }), code('ARGUMENT'));
+  t.throws(
+    () => ops.roiAlign(levels, ramp(3, 5), { outputSize: [0, 7], spatialScales: [1] }),
+    code('ARGUMENT'),
+  );
+  t.throws(
+    () => ops.roiAlign(levels, ramp(3, 5), { outputSize: [7, 7], spatialScales: [1, 2] }),
+    code('ARGUMENT'),
+  );
   t.throws(() => ops.roiAlign([], ramp(3, 5), { outputSize: [7, 7], spatialScales: [] }), code('ARGUMENT'));
   t.throws(() => ops.nms(ramp(3, 4), ramp(2), { threshold: 0.5 }), code('SHAPE'));
   t.throws(() => ops.nms(ramp(3, 4), ramp(3), { threshold: 2 }), code('ARGUMENT'));
   t.throws(() => ops.conv2d(ramp(1, 3, 4, 4), ramp(2, 4, 1, 1)), code('SHAPE'));
   t.throws(() => ops.conv2d(ramp(1, 3, 4, 4), ramp(2, 3, 9, 9)), code('SHAPE'));
   t.throws(() => ops.linear(ramp(2, 3), Tensor.from(new Int32Array(3), [1, 3]) as never), code('DTYPE'));
-  t.throws(() => ops.preprocess(ramp(4, 4, 2), { outputSize: [4, 4], paddedSize: [4, 4], mean: [0, 0, 0], std: [1, 1, 1] }), code('SHAPE'));
+  t.throws(
+    () =>
+      ops.preprocess(ramp(4, 4, 2), {
+        outputSize: [4, 4],
+        paddedSize: [4, 4],
+        mean: [0, 0, 0],
+        std: [1, 1, 1],
+      }),
+    code('SHAPE'),
+  );
   t.throws(() => ops.conv2d({ native: {} } as never, ramp(2, 3, 1, 1)), code('ARGUMENT'));
 });
 

@@ -1,4 +1,13 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -17,8 +26,20 @@ test('JSON and overlay are written by default, and a line tells what was found',
   t.is(code, 0, stderr);
   t.deepEqual(readdirSync(out).sort(), ['touching.json', 'touching.overlay.png']);
   const result = json(out, 'touching.json');
-  t.deepEqual(Object.keys(result), ['image', 'width', 'height', 'model', 'device', 'precision', 'milliseconds', 'detections']);
-  t.deepEqual([result.image, result.width, result.height, result.device, result.precision], ['touching.png', 256, 256, 'cpu', 'fp32']);
+  t.deepEqual(Object.keys(result), [
+    'image',
+    'width',
+    'height',
+    'model',
+    'device',
+    'precision',
+    'milliseconds',
+    'detections',
+  ]);
+  t.deepEqual(
+    [result.image, result.width, result.height, result.device, result.precision],
+    ['touching.png', 256, 256, 'cpu', 'fp32'],
+  );
   t.true(result.milliseconds.total > 0);
   const [first] = result.detections;
   t.deepEqual(Object.keys(first), ['label', 'labelId', 'score', 'box', 'mask']);
@@ -30,7 +51,17 @@ test('JSON and overlay are written by default, and a line tells what was found',
 test('all formats of several pictures, equal names apart', async (t) => {
   const [out, other] = [fresh(), fresh()];
   copyFileSync(touching, join(other, 'large.png'));
-  const { code } = await runCli('segment', large, join(other, 'large.png'), '--out', out, '--format', 'json,overlay,png,coco,polygons', '--score', '0.6');
+  const { code } = await runCli(
+    'segment',
+    large,
+    join(other, 'large.png'),
+    '--out',
+    out,
+    '--format',
+    'json,overlay,png,coco,polygons',
+    '--score',
+    '0.6',
+  );
   t.is(code, 0);
   const endings = ['json', 'labels.png', 'overlay.png', 'polygons.json'];
   const expected = ['large', 'large-2'].flatMap((name) => endings.map((ending) => `${name}.${ending}`));
@@ -48,14 +79,27 @@ test('--out - prints the JSON alone; several pictures make an array', async (t) 
   t.is(JSON.parse(one.stdout).detections.length, 3);
   t.is(one.stderr, '');
   const two = await runCli('segment', touching, large, '--out', '-');
-  t.deepEqual(JSON.parse(two.stdout).map(({ image }: { image: string }) => image), ['touching.png', 'large.png']);
+  t.deepEqual(
+    JSON.parse(two.stdout).map(({ image }: { image: string }) => image),
+    ['touching.png', 'large.png'],
+  );
 });
 
 test('a picture that fails does not stop the others, and the exit code tells', async (t) => {
   const out = fresh();
   const truncated = join(out, 'truncated.png');
   writeFileSync(truncated, readFileSync(large).subarray(0, 9000));
-  const { code, stderr } = await runCli('segment', truncated, join(out, 'none.png'), out, touching, '--out', out, '--format', 'json');
+  const { code, stderr } = await runCli(
+    'segment',
+    truncated,
+    join(out, 'none.png'),
+    out,
+    touching,
+    '--out',
+    out,
+    '--format',
+    'json',
+  );
   t.is(code, 1);
   t.true(existsSync(join(out, 'touching.json')));
   t.is(stderr.trim().split('\n').length, 3);

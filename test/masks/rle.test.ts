@@ -6,7 +6,14 @@ import { readJson } from '../helpers/model-cases.js';
 type Size = [number, number];
 const goldens = readJson('goldens', 'rle.json') as {
   masks: { size: Size; bits: string; counts: string; area: number; bbox: number[] }[];
-  pairs: { size: Size; counts: string[]; crowd: number[]; iou: number[][]; union: string; intersection: string }[];
+  pairs: {
+    size: Size;
+    counts: string[];
+    crowd: number[];
+    iou: number[][];
+    union: string;
+    intersection: string;
+  }[];
   polygons: { size: Size; polygon: number[]; counts: string }[];
   boxes: { size: Size; bbox: number[]; counts: string }[];
 };
@@ -15,7 +22,10 @@ test('encode, decode, area and bounding box are those of pycocotools', (t) => {
   for (const { size, bits, counts, area, bbox } of goldens.masks) {
     const [height, width] = size;
     const packed = Buffer.from(bits, 'base64');
-    const data = Uint8Array.from({ length: height * width }, (_, i) => (packed[i >> 3]! >> (7 - (i & 7))) & 1);
+    const data = Uint8Array.from(
+      { length: height * width },
+      (_, i) => (packed[i >> 3]! >> (7 - (i & 7))) & 1,
+    );
     const bitmap = ndarray(data, [height, width]);
     t.deepEqual(masks.encodeRle(bitmap), { size, counts });
     t.deepEqual(masks.decodeRle({ size, counts }).data, data);
@@ -56,7 +66,9 @@ test('polygons of a mask cover the mask again, holes aside', (t) => {
       }
       return sum;
     };
-    const total = polygons.flatMap(({ exterior, holes }) => [exterior, ...holes]).reduce((sum, ring) => sum + signed(ring), 0);
+    const total = polygons
+      .flatMap(({ exterior, holes }) => [exterior, ...holes])
+      .reduce((sum, ring) => sum + signed(ring), 0);
     t.is(total, area);
     if (polygons.length > 0 && polygons.every(({ holes }) => holes.length === 0)) {
       t.is(masks.mergeRles(shape(pieces)).counts, counts);
@@ -75,7 +87,11 @@ test('a ring has a polygon with a hole', (t) => {
 test('text that is no RLE is refused with a code', (t) => {
   const size: Size = [4, 4];
   for (const counts of ['', 'zz', '\u00ff', '0', 'PPPPPPPPPPPPPPPPPPPPP', '`````````````````']) {
-    t.throws(() => masks.decodeRle({ size, counts }), { code: 'ERR_NLRCNN_ARGUMENT' }, JSON.stringify(counts));
+    t.throws(
+      () => masks.decodeRle({ size, counts }),
+      { code: 'ERR_NLRCNN_ARGUMENT' },
+      JSON.stringify(counts),
+    );
   }
   t.throws(() => masks.decodeRle({ size: [0, 4], counts: '' }), { code: 'ERR_NLRCNN_ARGUMENT' });
   t.throws(() => masks.rleFromPolygons([[1, 2]], size), { code: 'ERR_NLRCNN_ARGUMENT' });

@@ -20,7 +20,16 @@ else {
     test(`${name}: the command line agrees with torchvision`, async (t) => {
       const images = readdirSync(join(folder, 'images'));
       const paths = images.map((image) => join(folder, 'images', image));
-      const flags = ['--weights', weights, '--config', join(folder, 'config.json'), '--format', 'json', '--out', '-'];
+      const flags = [
+        '--weights',
+        weights,
+        '--config',
+        join(folder, 'config.json'),
+        '--format',
+        'json',
+        '--out',
+        '-',
+      ];
       const { code, stdout, stderr } = await runCli('segment', ...paths, ...flags);
       t.is(code, 0, stderr);
       const results = [JSON.parse(stdout)].flat();

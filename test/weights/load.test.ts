@@ -36,8 +36,14 @@ test('missing keys of a config are torchvision defaults', (t) => {
 test('misspelled keys and wrong values are named', (t) => {
   const code = 'ERR_NLRCNN_CONFIG';
   t.throws(() => parseConfig({ min_sizes: 3 }), { code, message: /did you mean min_size\?/ });
-  t.throws(() => parseConfig({ non_local_roi: { pairwse: 'gaussian' } }), { code, message: /did you mean non_local_roi\.pairwise\?/ });
-  t.throws(() => parseConfig({ something_else_entirely: 3 }), { code, message: /received something_else_entirely$/ });
+  t.throws(() => parseConfig({ non_local_roi: { pairwse: 'gaussian' } }), {
+    code,
+    message: /did you mean non_local_roi\.pairwise\?/,
+  });
+  t.throws(() => parseConfig({ something_else_entirely: 3 }), {
+    code,
+    message: /received something_else_entirely$/,
+  });
   const wrong: Record<string, unknown>[] = [
     { box_score_thresh: 1.5 },
     { box_nms_thresh: -0.1 },
@@ -59,7 +65,11 @@ test('misspelled keys and wrong values are named', (t) => {
 
 test('every missing, unexpected and wrongly shaped tensor is listed in one error', async (t) => {
   const path = renamed('renamed.safetensors', (header) => {
-    const { 'backbone.fpn.layer_blocks.0.0.bias': bias, 'rpn.head.cls_logits.bias': logits, ...rest } = header;
+    const {
+      'backbone.fpn.layer_blocks.0.0.bias': bias,
+      'rpn.head.cls_logits.bias': logits,
+      ...rest
+    } = header;
     return { ...rest, 'backbone.extra': bias, 'rpn.head.cls_logits.biass': logits };
   });
   const error = await t.throwsAsync(loadWeights({ weights: path, config: { ...config, box_head_fc: 256 } }), {
@@ -84,25 +94,41 @@ test('weights of another class count are told as such', async (t) => {
   });
 });
 
-test("older torchvision names and num_batches_tracked are understood", async (t) => {
+test('older torchvision names and num_batches_tracked are understood', async (t) => {
   const path = renamed('old.safetensors', (header) => {
     const old = (name: string) =>
-      name.replace(/_blocks\.(\d)\.0\./, '_blocks.$1.').replace('rpn.head.conv.0.0.', 'rpn.head.conv.').replace(/mask_head\.(\d)\.0\./, (_, k) => `mask_head.mask_fcn${Number(k) + 1}.`);
+      name
+        .replace(/_blocks\.(\d)\.0\./, '_blocks.$1.')
+        .replace('rpn.head.conv.0.0.', 'rpn.head.conv.')
+        .replace(/mask_head\.(\d)\.0\./, (_, k) => `mask_head.mask_fcn${Number(k) + 1}.`);
     return Object.fromEntries(Object.entries(header).map(([name, entry]) => [old(name), entry]));
   });
   const { state } = await loadWeights({ weights: path, config });
   const { state: now } = await loadWeights({ weights });
   t.deepEqual([...state.keys()], [...now.keys()]);
-  t.deepEqual(state.get('roi_heads.mask_head.3.0.weight')!.data, now.get('roi_heads.mask_head.3.0.weight')!.data);
+  t.deepEqual(
+    state.get('roi_heads.mask_head.3.0.weight')!.data,
+    now.get('roi_heads.mask_head.3.0.weight')!.data,
+  );
 });
 
 test('the config may lie in the metadata, or be missing', async (t) => {
-  const path = renamed('metadata.safetensors', (header) => ({ __metadata__: { 'nlrcnn.config': JSON.stringify(config) }, ...header }));
+  const path = renamed('metadata.safetensors', (header) => ({
+    __metadata__: { 'nlrcnn.config': JSON.stringify(config) },
+    ...header,
+  }));
   t.is((await loadWeights({ weights: path })).config.num_classes, 2);
   const bare = renamed('bare.safetensors', (header) => header);
   await t.throwsAsync(loadWeights({ weights: bare }), { code: 'ERR_NLRCNN_IO', message: /config\.json/ });
-  await t.throwsAsync(loadWeights({ weights: bare, config: join(folder, 'none.json') }), { code: 'ERR_NLRCNN_IO' });
+  await t.throwsAsync(loadWeights({ weights: bare, config: join(folder, 'none.json') }), {
+    code: 'ERR_NLRCNN_IO',
+  });
   writeFileSync(join(folder, 'broken.json'), '{');
-  await t.throwsAsync(loadWeights({ weights: bare, config: join(folder, 'broken.json') }), { code: 'ERR_NLRCNN_CONFIG' });
-  await t.throwsAsync(loadModel({ weights: 'model.pth' }), { code: 'ERR_NLRCNN_UNSUPPORTED', message: /safetensors/ });
+  await t.throwsAsync(loadWeights({ weights: bare, config: join(folder, 'broken.json') }), {
+    code: 'ERR_NLRCNN_CONFIG',
+  });
+  await t.throwsAsync(loadModel({ weights: 'model.pth' }), {
+    code: 'ERR_NLRCNN_UNSUPPORTED',
+    message: /safetensors/,
+  });
 });

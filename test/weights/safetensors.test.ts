@@ -17,7 +17,11 @@ function save(header: unknown, data: Uint8Array = new Uint8Array(0), length?: bi
   return path;
 }
 
-const tensor = (dtype: string, shape: unknown, from: number, to: number) => ({ dtype, shape, data_offsets: [from, to] });
+const tensor = (dtype: string, shape: unknown, from: number, to: number) => ({
+  dtype,
+  shape,
+  data_offsets: [from, to],
+});
 
 test('F32, F16, BF16 and F64 are read as float32', async (t) => {
   const values = new Float32Array([1, -0.5, 65504, 0]);
