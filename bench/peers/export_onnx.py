@@ -1,6 +1,6 @@
 """Exports torchvision's maskrcnn_resnet50_fpn with the seeded weights of a case of test/cases/models.json to ONNX.
 
-    python bench/reference/export_onnx.py CASE OUT.onnx
+    python bench/peers/export_onnx.py CASE OUT.onnx
 
 The graph holds everything from the decoded picture ([3, H, W] float32 of 0 … 1) to boxes, labels, scores and pasted masks.
 """
