@@ -34,7 +34,12 @@ type Start = () => Promise<Subject>;
 const BENCHMARKS: Record<string, Start[]> = {
   network: [
     () => Subject.start('nonlocal-rcnn', process.execPath, [file('network')]),
-    ...(values.onnx ? [() => Subject.start('onnxruntime-node', process.execPath, [file('network-onnxruntime'), values.onnx!])] : []),
+    ...(values.onnx
+      ? [
+          () =>
+            Subject.start('onnxruntime-node', process.execPath, [file('network-onnxruntime'), values.onnx!]),
+        ]
+      : []),
     ...(values.python ? [() => Subject.start('torchvision', values.python!, torch('network'))] : []),
   ],
   ...Object.fromEntries(
@@ -48,7 +53,8 @@ const BENCHMARKS: Record<string, Start[]> = {
   ),
 };
 
-const median = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+const median = (numbers: readonly number[]) =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 const round = (value: number) => Number(value.toPrecision(4));
 
 async function compare(name: string) {
@@ -64,7 +70,8 @@ async function compare(name: string) {
   const times = measured.map((runs) => runs.map(({ milliseconds }) => milliseconds!));
   return subjects.map((subject, s) => {
     const runs = measured[s]!;
-    const most = (key: string) => (runs[0]![key] === undefined ? {} : { [key]: round(Math.max(...runs.map((run) => run[key]!))) });
+    const most = (key: string) =>
+      runs[0]![key] === undefined ? {} : { [key]: round(Math.max(...runs.map((run) => run[key]!))) };
     return {
       subject: subject.name,
       milliseconds: round(median(times[s]!)),
@@ -102,7 +109,13 @@ async function main(): Promise<void> {
   const report = {
     date: new Date().toISOString(),
     command: `npm run bench -- --rounds ${values.rounds}${values.python ? ' --python python' : ''}${values.onnx ? ' --onnx maskrcnn_resnet50_fpn.onnx' : ''}`,
-    machine: { cpu: cpus()[0]!.model, cores: cpus().length, memory: totalmem(), kernel: release(), ...cpuInfo() },
+    machine: {
+      cpu: cpus()[0]!.model,
+      cores: cpus().length,
+      memory: totalmem(),
+      kernel: release(),
+      ...cpuInfo(),
+    },
     versions: versions(),
     results,
   };

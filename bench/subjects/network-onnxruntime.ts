@@ -7,7 +7,10 @@ import { serve } from './serve.js';
 // npm install --no-save --ignore-scripts onnxruntime-node
 interface OnnxRuntime {
   InferenceSession: {
-    create(path: string, options: object): Promise<{ run(feeds: object): Promise<Record<string, { dims: number[] }>> }>;
+    create(
+      path: string,
+      options: object,
+    ): Promise<{ run(feeds: object): Promise<Record<string, { dims: number[] }>> }>;
   };
   Tensor: new (type: string, data: Float32Array, dims: number[]) => object;
 }
@@ -21,7 +24,9 @@ async function main(): Promise<void> {
     const plane = info.width * info.height;
     const image = new Float32Array(3 * plane);
     for (let i = 0; i < plane; i++) for (let c = 0; c < 3; c++) image[c * plane + i] = data[3 * i + c]! / 255;
-    const { boxes } = await session.run({ image: new Tensor('float32', image, [3, info.height, info.width]) });
+    const { boxes } = await session.run({
+      image: new Tensor('float32', image, [3, info.height, info.width]),
+    });
     return { milliseconds: performance.now() - start, detections: boxes!.dims[0]! };
   });
 }

@@ -23,7 +23,11 @@ const OPS: Record<keyof typeof OP_SPECS, (context: OpContext) => Tensor> = {
     const { rois, channels, levels, scales, size } = OP_SPECS.roi_align;
     const maps = levels.map(([h, w]) => filled([1, channels, h, w], -1, 1));
     const boxes = Tensor.from(Float32Array.from(rois().flat()), [rois().length, 4]);
-    return roiAlign(context, maps, boxes, { outputSize: [size, size], spatialScales: scales, samplingRatio: 2 });
+    return roiAlign(context, maps, boxes, {
+      outputSize: [size, size],
+      spatialScales: scales,
+      samplingRatio: 2,
+    });
   },
   non_local_roi(context) {
     const { n, channels, side, embed, values } = OP_SPECS.non_local_roi;
