@@ -63,7 +63,8 @@ class Preprocess : public Kernel {
     int64_t channels = in_[2];
     if constexpr (sizeof(T) == 4)
       for (int64_t i = 0; i < in_[0] * in_[1] * channels; ++i)
-        if (!std::isfinite(pixels[i])) return Status::error(Code::image, "Expected finite pixels but received NaN or infinity");
+        if (!std::isfinite(pixels[i]))
+          return Status::error(Code::image, "Expected finite pixels but received NaN or infinity");
     std::vector<T> gray;
     double low = 0, high = largest;
     if (!settings_.percentiles.empty()) {

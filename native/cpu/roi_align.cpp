@@ -73,6 +73,16 @@ NLRCNN_MULTIVERSION void pool_block(const float* plane, int64_t width, const Axi
   block == 16 ? pool<16>(plane, width, ys, xs, scale, out) : pool<8>(plane, width, ys, xs, scale, out);
 }
 
+// RoIs whose samples are held at once.
+constexpr int64_t kPass = 4096;
+
+struct Prepared {
+  int level;
+  int64_t image;
+  Axis ys, xs;
+  float mean;
+};
+
 class RoiAlign : public Kernel {
  public:
   RoiAlign(const OpCall& call, int block) : call_(call), block_(block) {
@@ -91,45 +101,56 @@ class RoiAlign : public Kernel {
                                                    std::to_string(images) + " but received " +
                                                    std::to_string(rois[5 * k]) + " at row " +
                                                    std::to_string(k));
+    std::vector<Prepared> prepared(std::min(rows, kPass));
+    const int64_t blocks = (call_.in[2].shape[1] + block_ - 1) / block_;
+    for (int64_t first = 0; first < rows; first += kPass) {
+      const int64_t count = std::min(kPass, rows - first);
 #pragma omp parallel
-    {
-      Axis ys, xs;  // keep their memory from RoI to RoI
-#pragma omp for schedule(dynamic, 4)
-      for (int64_t k = 0; k < rows; ++k) {
-        const float* roi = rois + k * columns;
-        const int64_t image = columns == 5 ? static_cast<int64_t>(roi[0]) : 0;
-        const float* xyxy = roi + columns - 4;
-        align(context, k, image, {xyxy[0], xyxy[1], xyxy[2], xyxy[3]}, ys, xs);
+      {
+#pragma omp for
+        for (int64_t k = 0; k < count; ++k) {
+          const float* roi = rois + (first + k) * columns;
+          const float* xyxy = roi + columns - 4;
+          prepare({xyxy[0], xyxy[1], xyxy[2], xyxy[3]}, &prepared[k]);
+          prepared[k].image = columns == 5 ? static_cast<int64_t>(roi[0]) : 0;
+        }
+        // One block of channels of all maps fits into the caches, where the RoIs then find it again and
+        // again.
+#pragma omp for schedule(dynamic, 32)
+        for (int64_t i = 0; i < blocks * count; ++i)
+          align(context, prepared[i % count], i / count, blocks, first + i % count);
       }
     }
     return {};
   }
 
  private:
-  void align(const RunContext& context, int64_t k, int64_t image, const Box& box, Axis& ys, Axis& xs) const {
+  void prepare(const Box& box, Prepared* out) const {
     const auto& s = settings_;
     const int levels = static_cast<int>(s.scales.size());
-    const int level = levels == 1 ? 0
-                                  : roi_align::level_of(box, static_cast<float>(s.canonical_scale),
-                                                        static_cast<float>(s.canonical_level),
-                                                        -std::log2(s.scales[0]), levels);
-    const Shape& map = call_.in[2 + level].shape;
-    const float scale = s.scales[level], offset = s.aligned ? 0.5f : 0.0f;
+    out->level = levels == 1 ? 0
+                             : roi_align::level_of(box, static_cast<float>(s.canonical_scale),
+                                                   static_cast<float>(s.canonical_level),
+                                                   -std::log2(s.scales[0]), levels);
+    const Shape& map = call_.in[2 + out->level].shape;
+    const float scale = s.scales[out->level], offset = s.aligned ? 0.5f : 0.0f;
     const float x = box.x1 * scale - offset, y = box.y1 * scale - offset;
     float width = box.x2 * scale - offset - x, height = box.y2 * scale - offset - y;
     if (!s.aligned) {
       width = std::max(width, 1.0f);
       height = std::max(height, 1.0f);
     }
-    ys.fill(y, height, s.output[0], s.sampling_ratio, static_cast<int>(map[2]));
-    xs.fill(x, width, s.output[1], s.sampling_ratio, static_cast<int>(map[3]));
-    const float mean = 1.0f / static_cast<float>(std::max<int64_t>(ys.grid * xs.grid, 1));
-    const int64_t blocks = (map[1] + block_ - 1) / block_;
-    const int64_t plane = map[2] * map[3] * block_, bins = s.output[0] * s.output[1] * block_;
-    const float* from = context.in[2 + level].as<float>() + image * blocks * plane;
-    float* out = context.out[0].as<float>() + k * blocks * bins;
-    for (int64_t b = 0; b < blocks; ++b)
-      pool_block(from + b * plane, map[3], ys, xs, mean, block_, out + b * bins);
+    out->ys.fill(y, height, s.output[0], s.sampling_ratio, static_cast<int>(map[2]));
+    out->xs.fill(x, width, s.output[1], s.sampling_ratio, static_cast<int>(map[3]));
+    out->mean = 1.0f / static_cast<float>(std::max<int64_t>(out->ys.grid * out->xs.grid, 1));
+  }
+
+  void align(const RunContext& context, const Prepared& roi, int64_t block, int64_t blocks, int64_t k) const {
+    const Shape& map = call_.in[2 + roi.level].shape;
+    const int64_t plane = map[2] * map[3] * block_, bins = settings_.output[0] * settings_.output[1] * block_;
+    const float* from = context.in[2 + roi.level].as<float>() + (roi.image * blocks + block) * plane;
+    pool_block(from, map[3], roi.ys, roi.xs, roi.mean, block_,
+               context.out[0].as<float>() + (k * blocks + block) * bins);
   }
 
   OpCall call_;
