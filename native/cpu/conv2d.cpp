@@ -6,7 +6,6 @@
 namespace nlrcnn::cpu {
 namespace {
 
-using dnnl::convolution_forward;
 using dnnl::memory;
 
 // Below this many 4×4 output tiles Winograd's transforms cost more than they save (measured on 14×14 and
@@ -24,10 +23,8 @@ class Conv2d : public DenseKernel {
 
  protected:
   memory::desc weight_desc() const override {
-    const Shape& w = call_.in[1].shape;
-    const int64_t g = settings_.groups;
-    if (g == 1) return {{w[0], w[1], w[2], w[3]}, memory::data_type::f32, memory::format_tag::oihw};
-    return {{g, w[0] / g, w[1], w[2], w[3]}, memory::data_type::f32, memory::format_tag::goihw};
+    using tag = memory::format_tag;
+    return {weight_dims(), memory::data_type::f32, settings_.groups == 1 ? tag::oihw : tag::goihw};
   }
 
   Dense make(int64_t rows) override {
@@ -42,6 +39,12 @@ class Conv2d : public DenseKernel {
   }
 
  private:
+  memory::dims weight_dims() const {
+    const Shape& w = call_.in[1].shape;
+    if (settings_.groups == 1) return {w[0], w[1], w[2], w[3]};
+    return {settings_.groups, w[0] / settings_.groups, w[1], w[2], w[3]};
+  }
+
   bool winograd(int64_t rows) const {
     const Shape &w = call_.in[1].shape, &out = call_.out[0].shape;
     const bool plain = settings_.groups == 1 && settings_.dilation[0] == 1 && settings_.dilation[1] == 1;
@@ -53,17 +56,15 @@ class Conv2d : public DenseKernel {
   Dense make(int64_t rows, dnnl::algorithm algorithm) {
     const memory::desc src = memory_desc(call_.in[0], block_, rows),
                        dst = memory_desc(call_.out[0], block_, rows);
-    const memory::desc weights(weight_desc().dims(), memory::data_type::f32, memory::format_tag::any);
+    const memory::desc weights(weight_dims(), memory::data_type::f32, memory::format_tag::any);
     const memory::desc bias = call_.has(2) ? vector_desc(call_.in[2].shape[0]) : memory::desc();
     const auto pair = [](const int64_t* p, int64_t minus) {
       return memory::dims{p[0] - minus, p[1] - minus};
     };
     const memory::dims padding = pair(settings_.padding, 0);
-    const convolution_forward::desc desc(dnnl::prop_kind::forward_inference, algorithm, src, weights, bias,
-                                         dst, pair(settings_.stride, 0), pair(settings_.dilation, 1), padding,
-                                         padding);
-    const convolution_forward::primitive_desc pd(desc, dense_attr(call_.has(3), settings_.relu), engine());
-    return {convolution_forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
+    return make_convolution(
+        {algorithm, src, weights, bias, dst, pair(settings_.stride, 0), pair(settings_.dilation, 1), padding},
+        dense_attr(call_.has(3), settings_.relu));
   }
 
   conv2d::Settings settings_;

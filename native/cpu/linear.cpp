@@ -6,7 +6,6 @@
 namespace nlrcnn::cpu {
 namespace {
 
-using dnnl::inner_product_forward;
 using dnnl::memory;
 
 class Linear : public DenseKernel {
@@ -23,10 +22,7 @@ class Linear : public DenseKernel {
     const memory::desc dst = memory_desc(call_.out[0], block_, rows);
     const memory::desc weights({outputs(), width()}, memory::data_type::f32, tag::any);
     const memory::desc bias = call_.has(2) ? vector_desc(outputs()) : memory::desc();
-    const inner_product_forward::desc desc(dnnl::prop_kind::forward_inference, src, weights, bias, dst);
-    const inner_product_forward::primitive_desc pd(desc, dense_attr(call_.has(3), call_.attrs.flag("relu")),
-                                                   engine());
-    return {inner_product_forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
+    return make_inner_product(src, weights, bias, dst, dense_attr(call_.has(3), call_.attrs.flag("relu")));
   }
 
   memory::desc weight_desc() const override {

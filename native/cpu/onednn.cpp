@@ -72,17 +72,66 @@ memory::desc vector_desc(int64_t size) {
 dnnl::primitive_attr dense_attr(bool sum, bool relu) {
   dnnl::post_ops ops;
   if (sum) ops.append_sum(1.0f);
+#if DNNL_VERSION_MAJOR >= 3
+  if (relu) ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+#else
   if (relu) ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+#endif
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attr;
 }
 
+namespace {
+
+// Equal for equal formats.
+std::string format_key(memory::desc desc) {  // get_blob() is not const
+#if DNNL_VERSION_MAJOR >= 3
+  const std::vector<uint8_t> blob = desc.get_blob();
+  return {blob.begin(), blob.end()};
+#else
+  return {reinterpret_cast<const char*>(&desc.data), sizeof desc.data};
+#endif
+}
+
+template <class Primitive>
+Dense dense(const typename Primitive::primitive_desc& pd) {
+  return {Primitive(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
+}
+
+}  // namespace
+
+Dense make_convolution(const ConvolutionSpec& s, const dnnl::primitive_attr& attr) {
+  using Convolution = dnnl::convolution_forward;
+  const auto kind = dnnl::prop_kind::forward_inference;
+#if DNNL_VERSION_MAJOR >= 3
+  const Convolution::primitive_desc pd(engine(), kind, s.algorithm, s.src, s.weights, s.bias, s.dst,
+                                       s.strides, s.dilates, s.padding, s.padding, attr);
+#else
+  const Convolution::desc desc(kind, s.algorithm, s.src, s.weights, s.bias, s.dst, s.strides, s.dilates,
+                               s.padding, s.padding);
+  const Convolution::primitive_desc pd(desc, attr, engine());
+#endif
+  return dense<Convolution>(pd);
+}
+
+Dense make_inner_product(const memory::desc& src, const memory::desc& weights, const memory::desc& bias,
+                         const memory::desc& dst, const dnnl::primitive_attr& attr) {
+  using InnerProduct = dnnl::inner_product_forward;
+  const auto kind = dnnl::prop_kind::forward_inference;
+#if DNNL_VERSION_MAJOR >= 3
+  const InnerProduct::primitive_desc pd(engine(), kind, src, weights, bias, dst, attr);
+#else
+  const InnerProduct::primitive_desc pd(InnerProduct::desc(kind, src, weights, bias, dst), attr, engine());
+#endif
+  return dense<InnerProduct>(pd);
+}
+
 Result<Packed> packed_weight(void* data, Storage* storage, const std::string& key, const memory::desc& from,
                              const memory::desc& to) {
   if (from == to) return Packed{memory(from, engine(), data), nullptr};
-  const std::string full = key + std::string(reinterpret_cast<const char*>(&to.data), sizeof to.data);
+  const std::string full = key + format_key(to);
   auto packed = derived_weight(storage, full, to.get_size(), [&](float* made) -> Status {
     memory source(from, engine(), data), target(to, engine(), made);
     dnnl::reorder(source, target).execute(stream(), source, target);

@@ -64,6 +64,17 @@ struct Dense {
   dnnl::memory::desc src, weights, dst, scratchpad;
 };
 
+// Forward primitives for inference; throw dnnl::error. Here is where oneDNN 2 and 3 differ.
+struct ConvolutionSpec {
+  dnnl::algorithm algorithm;
+  dnnl::memory::desc src, weights, bias, dst;
+  dnnl::memory::dims strides, dilates, padding;
+};
+Dense make_convolution(const ConvolutionSpec& spec, const dnnl::primitive_attr& attr);
+Dense make_inner_product(const dnnl::memory::desc& src, const dnnl::memory::desc& weights,
+                         const dnnl::memory::desc& bias, const dnnl::memory::desc& dst,
+                         const dnnl::primitive_attr& attr);
+
 // A layer whose rows are given at run time by `count`: primitives are made for steps of a sixteenth of all
 // rows.
 class DenseKernel : public Kernel {
