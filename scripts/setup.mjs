@@ -107,7 +107,7 @@ once(
   'build/.nlrcnn',
   'building the native addon (about two minutes)',
   digest('native', 'CMakeLists.txt', 'package-lock.json'),
-  () => run('npx', ['cmake-js', 'compile', '--parallel', '4']),
+  () => run('npx', ['cmake-js', 'compile', '--parallel', '4', '--log-level', 'error']),
 );
 once(
   'dist/.nlrcnn',
