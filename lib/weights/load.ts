@@ -6,7 +6,9 @@ import type { HostParameter } from '../layers/parameters.js';
 import type { ModelConfig } from '../models/model-config.js';
 import { parseConfig } from './config.js';
 import { expectedShapes } from './expected.js';
+import { openPytorch } from './pytorch.js';
 import { SafetensorsFile } from './safetensors.js';
+import type { WeightsFile } from './weights-file.js';
 
 /** The model that is used where none is named. */
 export const DEFAULT_MODEL = 'nuclei-r18-fpn128-nl';
@@ -23,7 +25,7 @@ const RENAMED: readonly [RegExp, string][] = [
 export interface WeightsSource {
   /** Name of a model that comes with the package. */
   model?: string | undefined;
-  /** Path of a `.safetensors` file. */
+  /** Path of a `.safetensors` file, or of a PyTorch checkpoint (`.pth`, `.pt`, `.bin`). */
   weights?: string | undefined;
   /** Path of a config.json, or the config itself; default: beside the weights, or in their metadata. */
   config?: string | Record<string, unknown> | undefined;
@@ -63,13 +65,8 @@ export async function loadWeights({ model, weights, config }: WeightsSource): Pr
     );
   }
   const path = weights ?? join(MODELS, name, 'weights.safetensors');
-  if (['.pth', '.pt', '.bin'].includes(extname(path))) {
-    throw new NlrcnnError(
-      'ERR_NLRCNN_UNSUPPORTED',
-      `Expected a .safetensors file but received ${path}: save it with safetensors.torch.save_file(model.state_dict(), FILE)`,
-    );
-  }
-  const file = await SafetensorsFile.open(path);
+  const pytorch = ['.pth', '.pt', '.bin'].includes(extname(path));
+  const file = pytorch ? await openPytorch(path) : await SafetensorsFile.open(path);
   try {
     const parsed = parseConfig(await findConfig(file, config));
     return { name, config: parsed, state: await readState(file, parsed) };
@@ -78,7 +75,7 @@ export async function loadWeights({ model, weights, config }: WeightsSource): Pr
   }
 }
 
-async function findConfig(file: SafetensorsFile, config: WeightsSource['config']): Promise<unknown> {
+async function findConfig(file: WeightsFile, config: WeightsSource['config']): Promise<unknown> {
   if (typeof config === 'object') return config;
   const beside = join(dirname(file.path), 'config.json');
   const embedded = file.metadata['nlrcnn.config'];
@@ -114,7 +111,7 @@ function currentName(name: string): string {
   return name;
 }
 
-async function readState(file: SafetensorsFile, config: ModelConfig): Promise<Map<string, HostParameter>> {
+async function readState(file: WeightsFile, config: ModelConfig): Promise<Map<string, HostParameter>> {
   const names = new Map([...file.entries.keys()].map((name) => [currentName(name), name]));
   const expected = expectedShapes(config);
   const problems: string[] = [];

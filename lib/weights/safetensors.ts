@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { NlrcnnError } from '../errors.js';
+import { toFloat32, type WeightsFile } from './weights-file.js';
 
 const SIZES: Record<string, number> = {
   BOOL: 1,
@@ -16,6 +17,7 @@ const SIZES: Record<string, number> = {
   I64: 8,
   F64: 8,
 };
+const FLOATS = ['F16', 'BF16', 'F32', 'F64'];
 /** As in the reference implementation. */
 const MAX_HEADER = 100_000_000;
 
@@ -27,7 +29,7 @@ interface Entry {
 }
 
 /** An open `.safetensors` file, its header checked: tensors are read one by one. */
-export class SafetensorsFile {
+export class SafetensorsFile implements WeightsFile {
   private constructor(
     readonly path: string,
     readonly metadata: Readonly<Record<string, string>>,
@@ -66,11 +68,9 @@ export class SafetensorsFile {
     const { dtype, start, bytes } = this.entries.get(name)!;
     const buffer = new Uint8Array(bytes);
     await readFully(this.file, buffer, start, this.path);
-    if (dtype === 'F32') return new Float32Array(buffer.buffer);
-    if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer.buffer));
-    if (dtype === 'BF16') return fromBfloat16(new Uint16Array(buffer.buffer));
-    if (dtype === 'F16') return fromFloat16(new Uint16Array(buffer.buffer));
-    throw bad(this.path, `${name} of dtype F16, BF16, F32 or F64 but received ${dtype}`);
+    if (!FLOATS.includes(dtype))
+      throw bad(this.path, `${name} of dtype ${FLOATS.join(', ')} but received ${dtype}`);
+    return toFloat32(dtype, buffer);
   }
 
   async close(): Promise<void> {
@@ -152,28 +152,4 @@ function checkEntry(path: string, name: string, value: unknown, start: number, s
   if (start + to > size)
     throw bad(path, `${name} within the file's ${size} bytes but it ends at ${start + to}`);
   return { dtype: String(dtype), shape: shape as number[], start: start + from, bytes };
-}
-
-function fromBfloat16(values: Uint16Array): Float32Array {
-  const bits = new Uint32Array(values.length);
-  for (let i = 0; i < values.length; i++) bits[i] = values[i]! << 16;
-  return new Float32Array(bits.buffer);
-}
-
-let halves: Float32Array | undefined;
-
-function fromFloat16(values: Uint16Array): Float32Array {
-  halves ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => halfToNumber(bits));
-  const out = new Float32Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = halves[values[i]!]!;
-  return out;
-}
-
-/** IEEE 754 binary16. */
-function halfToNumber(bits: number): number {
-  const sign = bits >> 15 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
 }

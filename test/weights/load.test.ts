@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { loadModel } from '../../dist/index.js';
 import { parseConfig } from '../../dist/weights/config.js';
 import { loadWeights } from '../../dist/weights/load.js';
 
@@ -126,9 +125,5 @@ test('the config may lie in the metadata, or be missing', async (t) => {
   writeFileSync(join(folder, 'broken.json'), '{');
   await t.throwsAsync(loadWeights({ weights: bare, config: join(folder, 'broken.json') }), {
     code: 'ERR_NLRCNN_CONFIG',
-  });
-  await t.throwsAsync(loadModel({ weights: 'model.pth' }), {
-    code: 'ERR_NLRCNN_UNSUPPORTED',
-    message: /safetensors/,
   });
 });

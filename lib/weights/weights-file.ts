@@ -1,0 +1,46 @@
+/** An open file of named tensors, read one by one. */
+export interface WeightsFile {
+  readonly path: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }>;
+  /** As float32, row-major. */
+  read(name: string): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/** Little-endian elements of dtype F64, F32, F16 or BF16, as float32. */
+export function toFloat32(dtype: string, bytes: Uint8Array): Float32Array {
+  const size = dtype === 'F64' ? 8 : dtype === 'F32' ? 4 : 2;
+  const count = Math.floor(bytes.length / size);
+  // Typed arrays need their bytes aligned.
+  const buffer = bytes.byteOffset % size ? bytes.slice().buffer : bytes.buffer;
+  const offset = bytes.byteOffset % size ? 0 : bytes.byteOffset;
+  if (dtype === 'F32') return new Float32Array(buffer, offset, count);
+  if (dtype === 'F64') return Float32Array.from(new Float64Array(buffer, offset, count));
+  const halves = new Uint16Array(buffer, offset, count);
+  return dtype === 'BF16' ? fromBfloat16(halves) : fromFloat16(halves);
+}
+
+function fromBfloat16(values: Uint16Array): Float32Array {
+  const bits = new Uint32Array(values.length);
+  for (let i = 0; i < values.length; i++) bits[i] = values[i]! << 16;
+  return new Float32Array(bits.buffer);
+}
+
+let table: Float32Array | undefined;
+
+function fromFloat16(values: Uint16Array): Float32Array {
+  table ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => halfToNumber(bits));
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) out[i] = table[values[i]!]!;
+  return out;
+}
+
+/** IEEE 754 binary16. */
+function halfToNumber(bits: number): number {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+}
