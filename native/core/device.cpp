@@ -1,6 +1,15 @@
 #include "core/device.h"
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 namespace nlrcnn {
+namespace {
+
+constexpr int kNice = 5;
+
+}  // namespace
 
 std::shared_ptr<CpuDevice> CpuDevice::acquire() {
   static std::mutex mutex;
@@ -37,6 +46,9 @@ void CpuDevice::enqueue(std::function<void()> work) {
 }
 
 void CpuDevice::loop(const std::shared_ptr<Queue>& queue) {
+  // Of this thread and of OpenMP's, which it starts: with all cores at work, JavaScript's thread still runs
+  // when it wakes.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   for (;;) {
     std::function<void()> work;
     {
