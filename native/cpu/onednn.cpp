@@ -86,10 +86,14 @@ dnnl::primitive_attr dense_attr(bool sum, bool relu) {
 namespace {
 
 // Equal for equal formats.
-std::string format_key(memory::desc desc) {  // get_blob() is not const
+std::string format_key(const memory::desc& desc) {
 #if DNNL_VERSION_MAJOR >= 3
-  const std::vector<uint8_t> blob = desc.get_blob();
-  return {blob.begin(), blob.end()};
+  std::string key =
+      std::to_string(static_cast<int>(desc.get_format_kind())) + ' ' + std::to_string(desc.get_size());
+  for (const auto& part :
+       {desc.get_padded_dims(), desc.get_strides(), desc.get_inner_blks(), desc.get_inner_idxs()})
+    for (auto v : part) key += ' ' + std::to_string(v);
+  return key;
 #else
   return {reinterpret_cast<const char*>(&desc.data), sizeof desc.data};
 #endif
