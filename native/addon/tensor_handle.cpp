@@ -199,17 +199,15 @@ Napi::Value read(const Napi::CallbackInfo& info) {
                block = environment.block(), &environment]() mutable {
     result->status = slot->status;
     if (!result->status.ok()) return;
-    if (!slot->storage) {
-      result->tensor = slot->dynamic;
-      return;
-    }
-    if (slot->desc.layout == Layout::plain) {
-      const size_t bytes = slot->desc.bytes(1);
-      result->tensor = {slot->desc, allocate_host(bytes)};
+    if (!slot->storage || slot->desc.layout == Layout::plain) {
+      // A copy: JavaScript may write to what it gets, and read twice.
+      const Tensor source = slot->storage ? Tensor{slot->desc, slot->storage} : slot->dynamic;
+      const size_t bytes = source.desc.bytes(1);
+      result->tensor = {source.desc, allocate_host(bytes)};
       if (!result->tensor.storage)
         result->status = Status::error(Code::out_of_memory, "Out of memory for reading a tensor");
       else if (bytes)
-        std::memcpy(result->tensor.storage->data(), slot->storage->data(), bytes);
+        std::memcpy(result->tensor.storage->data(), source.storage->data(), bytes);
       return;
     }
     Graph graph;

@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace nlrcnn {
+namespace {
+
+// In double, as the product itself may not fit.
+bool too_large(const Shape& shape) {
+  double count = 1;
+  for (int64_t dimension : shape) count *= static_cast<double>(std::max<int64_t>(dimension, 1));
+  return count > static_cast<double>(int64_t{1} << 40);
+}
+
+}  // namespace
 
 int Graph::add(Value value) {
   values.push_back(std::move(value));
@@ -46,6 +56,11 @@ Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in,
   }
   auto checked = contract->infer(call);
   if (!checked.ok()) return checked.status();
+  for (const TensorDesc& desc : checked.value())
+    if (too_large(desc.shape))
+      return Status::error(Code::shape, "Expected outputs of " + name +
+                                            " below 2^40 values but its shape would be " +
+                                            to_string(desc.shape));
   for (size_t i = 0; i < in.size(); ++i) {
     if (in[i] < 0) continue;
     const Wants wants = contract->wants(call, i);

@@ -69,6 +69,23 @@ test('wrong arguments are refused before anything runs', (t) => {
   t.throws(() => ops.conv2d({ native: {} } as never, ramp(2, 3, 1, 1)), code('ARGUMENT'));
 });
 
+test('an output whose size overflows is refused', (t) => {
+  const padding = [1 << 20, 1 << 20] as const;
+  t.throws(() => ops.conv2d(ramp(1000, 1, 1, 1), ramp(1000, 1, 1, 1), { padding }), {
+    code: 'ERR_NLRCNN_SHAPE',
+    message: /below 2\^40 values/,
+  });
+});
+
+test('what is read twice is there twice', async (t) => {
+  const boxes = Tensor.from(new Float32Array(4 * 40000), [40000, 4]);
+  const keep = ops.nms(boxes, ramp(40000), { threshold: 1 });
+  const [one, two] = [(await keep.read()).data as Int32Array, (await keep.read()).data as Int32Array];
+  t.is(one.length, 40000);
+  one.fill(7);
+  t.is(two[0], 39999);
+});
+
 test('an image index out of range rejects the read, and what is made of the failed output too', async (t) => {
   const rois = Tensor.from(new Float32Array([3, 0, 0, 2, 2]), [1, 5]);
   const pooled = ops.roiAlign([ramp(1, 4, 5, 5)], rois, { outputSize: [2, 2], spatialScales: [1] });
