@@ -10,8 +10,8 @@ import type { Model, Segmentation } from '../model.js';
 export const FORMATS = ['json', 'overlay', 'png', 'coco', 'polygons'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** Objects less likely than this are left out of overlays, unless --score says otherwise. */
-const OVERLAY_SCORE = 0.5;
+/** Objects less likely than this are left out of overlays and the printed counts, unless --score says otherwise. */
+export const OVERLAY_SCORE = 0.5;
 
 /** @throws NlrcnnError ERR_NLRCNN_IO where nothing can be written to `folder`. */
 export async function prepareFolder(folder: string): Promise<void> {

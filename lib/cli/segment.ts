@@ -109,7 +109,7 @@ async function run(job: Job): Promise<number> {
           out === '-'
             ? []
             : await writeResults(image, model, result, { out, name: names[i]!, formats, score });
-        rows[i] = describe(image, result, written);
+        rows[i] = describe(image, result, written, score ?? OVERLAY_SCORE);
       } catch (error) {
         if (!isNlrcnnError(error)) throw error;
         failed++;
@@ -139,15 +139,19 @@ async function run(job: Job): Promise<number> {
   return failed > 0 || signal.aborted ? 1 : 0;
 }
 
-/** One line: size, objects by class, time, files. */
+/** One line: size, objects by class (those that the overlay shows), time, files. */
 function describe(
   image: string,
   { width, height, detections, milliseconds }: Segmentation,
   written: string[],
+  score: number,
 ): string {
+  const shown = detections.filter((detection) => detection.score >= score);
   const counts = new Map<string, number>();
-  for (const { label } of detections) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const { label } of shown) counts.set(label, (counts.get(label) ?? 0) + 1);
   const found = [...counts].map(([label, n]) => `${n} × ${label}`).join(', ') || 'nothing';
+  const rest = detections.length - shown.length;
+  const below = rest > 0 ? `, ${rest} below ${score}` : '';
   const files = written.length > 0 ? ` → ${written.join(', ')}` : '';
-  return `${image}  ${width}×${height}  ${found}  ${Math.round(milliseconds.total)} ms${files}\n`;
+  return `${image}  ${width}×${height}  ${found}${below}  ${Math.round(milliseconds.total)} ms${files}\n`;
 }
