@@ -6,6 +6,7 @@ import { countFlag, listFlag, numberFlag, parse, UsageError } from './args.js';
 import {
   FORMATS,
   type Format,
+  OVERLAY_SCORE,
   prepareFolder,
   resultNames,
   toJson,
