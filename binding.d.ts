@@ -11,6 +11,8 @@ export interface NativeTensor {
   readonly dtype: DType;
   /** -1 marks a dimension that only the run of the op tells. */
   readonly shape: number[];
+  /** "cpu" or "cuda:N"; null for values of a recording. */
+  readonly device: string | null;
   /** Bytes held on the device, 0 for values of a recording and after dispose(). */
   readonly bytes: number;
   readonly disposed: boolean;
@@ -30,7 +32,7 @@ export interface NativePlan {
   /** Bytes of the shared arena that a run needs. */
   readonly arenaBytes: number;
   readonly opCount: number;
-  /** Runs with `inputs` (same dtypes and byte lengths as recorded) and gives the recorded outputs. */
+  /** Runs with `inputs` (same dtypes and byte lengths as recorded; partial ones may be shorter) and gives the recorded outputs. */
   run(inputs: readonly TypedArray[]): Promise<HostTensor[]>;
   /** As run(), and the microseconds of each op: [name, µs][]. */
   profile(inputs: readonly TypedArray[]): Promise<[string, number][]>;
@@ -39,7 +41,8 @@ export interface NativePlan {
 
 /** Collects ops instead of running them. */
 export interface NativeRecorder {
-  input(dtype: DType, shape: readonly number[]): NativeTensor;
+  /** A `partial` input may hold fewer values than its shape says. */
+  input(dtype: DType, shape: readonly number[], partial?: boolean): NativeTensor;
   op(name: string, inputs: readonly (NativeTensor | null)[], attrs: NativeAttrs): NativeTensor[];
   finish(outputs: readonly NativeTensor[]): NativePlan;
 }
@@ -52,15 +55,43 @@ export interface CpuInfo {
   onednn: string;
 }
 
+export interface Gpu {
+  name: string;
+  /** "9.0" */
+  computeCapability: string;
+  /** Bytes. */
+  memory: number;
+  freeMemory: number;
+}
+
+export interface CudaInfo {
+  /** Path of the plugin, "" where this build has none. */
+  plugin: string;
+  /** Why CUDA cannot be used, "" where it can. */
+  problem: string;
+  /** Path of each library that the plugin needs, "" for a missing one. */
+  libraries: Record<string, string>;
+  /** What the plugin has kernels for, as "80 90 90a 90-ptx". */
+  architectures: string;
+  /** Of the libraries that were loaded. */
+  versions: string;
+  gpus: Gpu[];
+}
+
 export interface Binding {
-  Recorder: new () => NativeRecorder;
-  /** Copies `data` into a new tensor on the CPU device; `data.byteLength` must fit dtype and shape. */
-  tensor(dtype: DType, shape: readonly number[], data: TypedArray): NativeTensor;
-  /** Queues an op and returns its outputs at once. Throws for wrong arguments; a failure while running rejects read(). */
+  /** `device` "cpu" or "cuda:N", `precision` "fp32", "tf32", "fp16" or "bf16". */
+  Recorder: new (
+    device?: string,
+    precision?: string,
+  ) => NativeRecorder;
+  /** Copies `data` into a new tensor on a device; `data.byteLength` must fit dtype and shape. */
+  tensor(dtype: DType, shape: readonly number[], data: TypedArray, device?: string): NativeTensor;
+  /** Queues an op on the device of its inputs and returns its outputs at once. Throws for wrong arguments; a failure while running rejects read(). */
   op(name: string, inputs: readonly (NativeTensor | null)[], attrs: NativeAttrs): NativeTensor[];
   read(tensor: NativeTensor): Promise<HostTensor>;
   ops(): string[];
   cpuInfo(): CpuInfo;
+  cudaInfo(): CudaInfo;
 
   rleEncode(bitmap: Uint8Array, height: number, width: number): string;
   rleDecode(counts: string, height: number, width: number): Uint8Array;

@@ -1,34 +1,55 @@
 import { binding, type DType, type NativeAttrs, type NativePlan, type NativeRecorder } from './binding.js';
+import { cudaVerdict } from './cuda.js';
 import { invalidArgument, NlrcnnError } from './errors.js';
 import { Tensor } from './tensor.js';
 
-/** Where a network runs. */
-export type Device = 'cpu';
+/** Where tensors live and ops run. */
+export type Device = 'cpu' | `cuda:${number}`;
 /** What `loadModel` takes; `auto` is the fastest device that this build and this machine have. */
 export type DeviceOption = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
-export type Precision = 'fp32';
-export type PrecisionOption = 'fp32' | 'bf16' | 'fp16' | 'tf32';
+/**
+ * What activations are kept in; sums are always in float32. `tf32`: float32 with matrix products of 10-bit factors. All
+ * but `fp32` need a CUDA device.
+ */
+export type Precision = 'fp32' | 'tf32' | 'fp16' | 'bf16';
 
-const PRECISIONS = ['fp32', 'bf16', 'fp16', 'tf32'];
+const PRECISIONS: readonly string[] = ['fp32', 'bf16', 'fp16', 'tf32'];
 
-/** @throws NlrcnnError ERR_NLRCNN_DEVICE for CUDA devices, ERR_NLRCNN_ARGUMENT for anything unknown. */
+/**
+ * The device that an option stands for.
+ * @throws NlrcnnError ERR_NLRCNN_DEVICE for CUDA devices that are not there, ERR_NLRCNN_ARGUMENT for anything unknown.
+ */
 export function resolveDevice(device: DeviceOption = 'auto'): Device {
-  if (device === 'auto' || device === 'cpu') return 'cpu';
-  if (typeof device === 'string' && /^cuda(:\d+)?$/.test(device)) {
+  if (device === 'cpu') return 'cpu';
+  if (device === 'auto') {
+    const [first] = cudaVerdict().gpus;
+    return first === undefined ? 'cpu' : `cuda:${first}`;
+  }
+  const match = typeof device === 'string' && device.match(/^cuda(?::(\d{1,3}))?$/);
+  if (!match) throw invalidArgument('auto, cpu, cuda or cuda:N', 'device', device);
+  const { gpus, reason } = cudaVerdict();
+  if (gpus.length === 0) {
     throw new NlrcnnError(
       'ERR_NLRCNN_DEVICE',
-      `Expected device cpu but received ${device}: this build has no CUDA backend; use --device cpu`,
+      `Expected device ${device} to be usable but ${reason}; use --device cpu`,
     );
   }
-  throw invalidArgument('auto, cpu, cuda or cuda:N', 'device', device);
+  const wanted = match[1] === undefined ? gpus[0]! : Number(match[1]);
+  if (!gpus.includes(wanted)) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_DEVICE',
+      `Expected one of ${gpus.map((i) => `cuda:${i}`).join(', ')} but received ${device}`,
+    );
+  }
+  return `cuda:${wanted}`;
 }
 
 /** @throws NlrcnnError ERR_NLRCNN_UNSUPPORTED for a precision that the device does not have. */
-export function resolvePrecision(device: Device, precision: PrecisionOption = 'fp32'): Precision {
+export function resolvePrecision(device: Device, precision: Precision = 'fp32'): Precision {
   if (!PRECISIONS.includes(precision)) {
     throw invalidArgument(`one of ${PRECISIONS.join(', ')}`, 'precision', precision);
   }
-  if (precision === 'fp32') return precision;
+  if (precision === 'fp32' || device !== 'cpu') return precision;
   throw new NlrcnnError(
     'ERR_NLRCNN_UNSUPPORTED',
     `Expected precision fp32 on device ${device} but received ${precision}`,
@@ -40,7 +61,7 @@ export interface OpContext {
   op(name: string, inputs: readonly (Tensor | null | undefined)[], attrs?: NativeAttrs): Tensor[];
 }
 
-/** Queues every op on the device at once. */
+/** Queues every op on the device of its inputs at once. */
 export const eager: OpContext = {
   op: (name, inputs, attrs = {}) =>
     binding()
@@ -48,12 +69,17 @@ export const eager: OpContext = {
       .map((native) => new Tensor(native)),
 };
 
-/** Collects ops for fixed input shapes into a plan. */
+/** Collects ops for fixed input shapes on one device into a plan. */
 export class Recorder implements OpContext {
-  readonly #native: NativeRecorder = new (binding().Recorder)();
+  readonly #native: NativeRecorder;
 
-  input(dtype: DType, shape: readonly number[]): Tensor {
-    return new Tensor(this.#native.input(dtype, shape));
+  constructor(device: Device = 'cpu', precision: Precision = 'fp32') {
+    this.#native = new (binding().Recorder)(device, precision);
+  }
+
+  /** A `partial` input may hold fewer values than its shape says. */
+  input(dtype: DType, shape: readonly number[], partial = false): Tensor {
+    return new Tensor(this.#native.input(dtype, shape, partial));
   }
 
   op(name: string, inputs: readonly (Tensor | null | undefined)[], attrs: NativeAttrs = {}): Tensor[] {

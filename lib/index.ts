@@ -1,5 +1,5 @@
 export type { DType, HostTensor, TypedArray } from './binding.js';
-export type { Device, DeviceOption, Precision, PrecisionOption } from './device.js';
+export type { Device, DeviceOption, Precision } from './device.js';
 export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
 export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
 export { type CocoResult, toCocoResults } from './masks/coco-results.js';

@@ -4,7 +4,6 @@ import {
   type Device,
   type DeviceOption,
   type Precision,
-  type PrecisionOption,
   Recorder,
   resolveDevice,
   resolvePrecision,
@@ -16,14 +15,14 @@ import type { Rle } from './masks/rle.js';
 import { makeNetwork, type Network } from './models/mask-rcnn.js';
 import type { ModelConfig } from './models/model-config.js';
 import { PlanCache } from './models/plan-cache.js';
-import { pictureSize } from './models/transform.js';
+import { geometryOf, type PictureSize, pictureSize } from './models/transform.js';
 import { loadWeights, type WeightsSource } from './weights/load.js';
 
 export interface LoadModelOptions extends WeightsSource {
   /** Default `auto`. */
   device?: DeviceOption | undefined;
   /** Default `fp32`. */
-  precision?: PrecisionOption | undefined;
+  precision?: Precision | undefined;
 }
 
 export interface SegmentOptions {
@@ -70,7 +69,7 @@ export async function loadModel(options: LoadModelOptions = {}): Promise<Model> 
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, options.precision);
   const { name, config, state } = await loadWeights(options);
-  return new Model(name, config, device, precision, new Parameters(state));
+  return new Model(name, config, device, precision, new Parameters(state, device));
 }
 
 /** A network on a device. Frees its memory on `dispose()` or at the end of a `using` block. */
@@ -125,8 +124,9 @@ export class Model implements Disposable {
     const pixels = await decodeImage(image);
     this.#check(options.signal);
     const decoded = performance.now();
-    const outputs = await this.#planFor(pixels).run([pixels.data]);
     const { width, height } = pixels;
+    const size = pictureSize(height, width, this.config);
+    const outputs = await this.#planFor(pixels, size).run([pixels.data, geometryOf(size)]);
     const detections = readDetections(outputs, this.config, height, width)
       .filter(({ score }) => score >= (options.score ?? 0))
       .slice(0, options.maxDetections);
@@ -147,12 +147,15 @@ export class Model implements Disposable {
     }
   }
 
-  #planFor({ data, height, width, channels }: Pixels): NativePlan {
+  /** One plan serves all pictures of a padded size, as long as their pixels fit into its input. */
+  #planFor({ data, channels }: Pixels, size: PictureSize): NativePlan {
     const dtype = data instanceof Uint8Array ? 'uint8' : data instanceof Uint16Array ? 'uint16' : 'float32';
-    return this.#plans.get([height, width, channels, dtype].join(), () => {
-      const recorder = new Recorder();
-      const input = recorder.input(dtype, [height, width, channels]);
-      const results = this.#network.forward(recorder, input, pictureSize(height, width, this.config));
+    const rows = 2 ** Math.ceil(Math.log2(data.length / channels));
+    return this.#plans.get([...size.padded, rows, channels, dtype].join(), () => {
+      const recorder = new Recorder(this.device, this.precision);
+      const input = recorder.input(dtype, [rows, 1, channels], true);
+      const geometry = recorder.input('float32', [8]);
+      const results = this.#network.forward(recorder, input, { ...size, geometry });
       const { scores, labels, count } = results.detections;
       const masks = results.mask ? [results.mask.bytes, results.mask.offsets] : [];
       return { plan: recorder.finish([results.boxes, scores, labels, count, ...masks]) };
@@ -163,7 +166,8 @@ export class Model implements Disposable {
   async profile(image: ImageInput): Promise<[string, number][]> {
     this.#check(undefined);
     const pixels = await decodeImage(image);
-    return this.#planFor(pixels).profile([pixels.data]);
+    const size = pictureSize(pixels.height, pixels.width, this.config);
+    return this.#planFor(pixels, size).profile([pixels.data, geometryOf(size)]);
   }
 
   get disposed(): boolean {

@@ -1,5 +1,6 @@
 import ndarray, { type NdArray } from 'ndarray';
 import { binding, type DType, type HostTensor, type NativeTensor, type TypedArray } from './binding.js';
+import type { Device } from './device.js';
 import { NlrcnnError } from './errors.js';
 
 const DTYPES: ReadonlyMap<unknown, DType> = new Map<unknown, DType>([
@@ -20,10 +21,11 @@ export class Tensor {
   }
 
   /**
-   * Copies `data` (row-major) to the device.
-   * @throws NlrcnnError ERR_NLRCNN_DTYPE for arrays of another kind, ERR_NLRCNN_SHAPE where the length does not fit.
+   * Copies `data` (row-major) to `device`, "cpu" or "cuda:N".
+   * @throws NlrcnnError ERR_NLRCNN_DTYPE for arrays of another kind, ERR_NLRCNN_SHAPE where the length does not fit,
+   * ERR_NLRCNN_DEVICE, ERR_NLRCNN_OUT_OF_MEMORY.
    */
-  static from(data: TypedArray, shape: readonly number[]): Tensor {
+  static from(data: TypedArray, shape: readonly number[], device: Device = 'cpu'): Tensor {
     const dtype = DTYPES.get(data?.constructor);
     if (!dtype) {
       const received = (data as object | undefined)?.constructor?.name ?? String(data);
@@ -39,7 +41,7 @@ export class Tensor {
         `Expected ${count} values for shape [${shape.join(', ')}] but received ${data.length}`,
       );
     }
-    return new Tensor(binding().tensor(dtype, shape, data));
+    return new Tensor(binding().tensor(dtype, shape, data, device));
   }
 
   get dtype(): DType {
@@ -49,6 +51,11 @@ export class Tensor {
   /** -1 marks a dimension that only the run of the op tells (for example of `nms`). */
   get shape(): readonly number[] {
     return this.native.shape;
+  }
+
+  /** "cpu" or "cuda:N"; null for a value of a recording. */
+  get device(): Device | null {
+    return this.native.device as Device | null;
   }
 
   get disposed(): boolean {

@@ -4,7 +4,7 @@ import { NETWORK, photoPath, seededModel } from './cases.js';
 import { serve } from './serve.js';
 
 // The whole way of a user: file → decoded → detections with masks as RLE.
-const { config, parameters } = seededModel(NETWORK);
+const { config, parameters } = seededModel(NETWORK, 'cpu');
 const model = new Model(NETWORK.name, config, 'cpu', 'fp32', parameters);
 const delay = monitorEventLoopDelay({ resolution: 1 });
 

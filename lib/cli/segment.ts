@@ -1,4 +1,4 @@
-import type { DeviceOption, PrecisionOption } from '../device.js';
+import type { DeviceOption, Precision } from '../device.js';
 import { isNlrcnnError } from '../errors.js';
 import { loadModel, type Model, type Segmentation } from '../model.js';
 import { bundledModels, DEFAULT_MODEL } from '../weights/load.js';
@@ -85,7 +85,7 @@ export async function segment(args: string[], signal: AbortSignal): Promise<numb
   const { weights, config } = values;
   const name = values.model;
   const device = values.device as DeviceOption | undefined;
-  const precision = values.precision as PrecisionOption | undefined;
+  const precision = values.precision as Precision | undefined;
   using model = await loadModel({ model: name, weights, config, device, precision });
   return await run({ images, model, out, formats, score, maxDetections, signal });
 }

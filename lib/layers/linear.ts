@@ -9,14 +9,18 @@ export class Linear {
     readonly weight: Tensor,
     readonly bias: Tensor,
     readonly relu: boolean,
+    /** See LinearOptions. */
+    readonly float32 = false,
   ) {}
 
   /** `NAME.weight` [O, K], `NAME.bias` [O]. */
-  static load(parameters: Parameters, name: string, relu = false): Linear {
-    return new Linear(parameters.place(`${name}.weight`), parameters.place(`${name}.bias`), relu);
+  static load(parameters: Parameters, name: string, { relu = false, float32 = false } = {}): Linear {
+    const [weight, bias] = [parameters.place(`${name}.weight`), parameters.place(`${name}.bias`)];
+    return new Linear(weight, bias, relu, float32);
   }
 
   forward(context: OpContext, x: Tensor, call: Pick<LinearOptions, 'accumulate' | 'count'> = {}): Tensor {
-    return linear(context, x, this.weight, { bias: this.bias, relu: this.relu, ...call });
+    const { bias, relu, float32 } = this;
+    return linear(context, x, this.weight, { bias, relu, float32, ...call });
   }
 }

@@ -1,3 +1,4 @@
+import type { Device } from '../device.js';
 import { NlrcnnError } from '../errors.js';
 import { Tensor } from '../tensor.js';
 
@@ -16,7 +17,10 @@ export class Parameters {
   readonly #tensors: Tensor[] = [];
 
   /** Empties `state` while layers are made. */
-  constructor(state: Map<string, HostParameter>) {
+  constructor(
+    state: Map<string, HostParameter>,
+    readonly device: Device = 'cpu',
+  ) {
     this.#state = state;
   }
 
@@ -44,7 +48,7 @@ export class Parameters {
   }
 
   upload(data: Float32Array, shape: readonly number[]): Tensor {
-    const tensor = Tensor.from(data, shape);
+    const tensor = Tensor.from(data, shape, this.device);
     this.#tensors.push(tensor);
     return tensor;
   }

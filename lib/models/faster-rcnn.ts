@@ -52,6 +52,7 @@ export class FasterRcnn {
     const image = preprocess(context, pixels, {
       outputSize: size.resized,
       paddedSize: size.padded,
+      geometry: size.geometry,
       mean: config.image_mean,
       std: config.image_std,
       percentiles: normalization === 'none' ? undefined : normalization.percentiles,
@@ -62,6 +63,7 @@ export class FasterRcnn {
     const box = this.#box.forward(context, levels, rpn.boxes, rpn.count);
     const detections = boxDetections(context, box.class_logits, box.box_regression, rpn.boxes, {
       imageSize: size.resized,
+      geometry: size.geometry,
       scoreThresh: config.box_score_thresh,
       nmsThresh: config.box_nms_thresh,
       detectionsPerImg: config.box_detections_per_img,
@@ -77,7 +79,7 @@ export class FasterRcnn {
       proposalCount: rpn.count,
       box,
       detections,
-      boxes: boxRescale(context, detections.boxes, size.boxScale),
+      boxes: boxRescale(context, detections.boxes, size.boxScale, size.geometry),
     };
   }
 }

@@ -37,7 +37,7 @@ class MaskRcnn implements Network {
     const stages = this.#mask.forward(context, results.levels, boxes, count);
     const probabilities = this.#mask.probabilities(context, stages.features, labels, count);
     const [height, width] = size.original;
-    const paste = { height, width, threshold: this.#threshold, count };
+    const paste = { height, width, threshold: this.#threshold, count, geometry: size.geometry };
     return { ...results, mask: { ...stages, ...maskRle(context, probabilities, results.boxes, paste) } };
   }
 

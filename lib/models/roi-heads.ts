@@ -74,11 +74,11 @@ export class BoxHead {
       this.#fc6 = new Linear(weight, parameters.place(`${fc6}.bias`), true);
       this.#fc6Y = parameters.upload(sums, [outputs, sums.length / outputs]);
     } else {
-      this.#fc6 = Linear.load(parameters, fc6, true);
+      this.#fc6 = Linear.load(parameters, fc6, { relu: true });
     }
-    this.#fc7 = Linear.load(parameters, 'roi_heads.box_head.fc7', true);
-    this.#score = Linear.load(parameters, 'roi_heads.box_predictor.cls_score');
-    this.#deltas = Linear.load(parameters, 'roi_heads.box_predictor.bbox_pred');
+    this.#fc7 = Linear.load(parameters, 'roi_heads.box_head.fc7', { relu: true });
+    this.#score = Linear.load(parameters, 'roi_heads.box_predictor.cls_score', { float32: true });
+    this.#deltas = Linear.load(parameters, 'roi_heads.box_predictor.bbox_pred', { float32: true });
   }
 
   forward(context: OpContext, levels: readonly Tensor[], boxes: Tensor, count: Tensor): BoxStages {

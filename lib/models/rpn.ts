@@ -36,6 +36,7 @@ export class RegionProposals {
     const proposals = rpnProposals(context, objectness, deltas, {
       cellAnchors: this.#anchors,
       imageSize: size.resized,
+      geometry: size.geometry,
       paddedSize: size.padded,
       preNmsTopN: this.#config.rpn_pre_nms_top_n,
       postNmsTopN: this.#config.rpn_post_nms_top_n,

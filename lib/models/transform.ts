@@ -1,4 +1,5 @@
 import type { Pair } from '../ops/conv2d.js';
+import type { Tensor } from '../tensor.js';
 import type { ModelConfig } from './model-config.js';
 
 /** [height, width] of a picture on its way through the network. */
@@ -9,6 +10,8 @@ export interface PictureSize {
   padded: Pair;
   /** [x, y] from resized to original pixels, float32 as in torchvision's resize_boxes. */
   boxScale: Pair;
+  /** `geometryOf` this as an input of a plan: the plan then serves every picture of the same padded size. */
+  geometry?: Tensor;
 }
 
 const DIVISIBLE = 32;
@@ -27,4 +30,9 @@ export function pictureSize(height: number, width: number, config: ModelConfig):
     padded: [pad(resized[0]), pad(resized[1])],
     boxScale: [Math.fround(width / resized[1]), Math.fround(height / resized[0])],
   };
+}
+
+/** The sizes as ops take them at run time: height, width, resized height, width, box scale x, y, 0, 0. */
+export function geometryOf({ original, resized, boxScale }: PictureSize): Float32Array {
+  return Float32Array.of(...original, ...resized, ...boxScale, 0, 0);
 }

@@ -12,6 +12,8 @@ export interface BoxDetectionsOptions {
   minSize?: number;
   /** int32 [1]: how many leading proposals are valid. */
   count?: Tensor | undefined;
+  /** float32 [8], see `geometryOf`: stands for the sizes above. */
+  geometry?: Tensor | undefined;
 }
 
 export interface Detections {
@@ -36,7 +38,7 @@ export function boxDetections(
   proposals: Tensor,
   options: BoxDetectionsOptions,
 ): Detections {
-  const inputs = [classLogits, boxRegression, proposals, options.count];
+  const inputs = [classLogits, boxRegression, proposals, options.count, options.geometry];
   const [boxes, scores, labels, count] = context.op('box_detections', inputs, {
     image_size: options.imageSize,
     score_thresh: options.scoreThresh,

@@ -10,6 +10,11 @@ export interface PasteOptions {
   count?: Tensor | undefined;
 }
 
+export interface MaskRleOptions extends PasteOptions {
+  /** float32 [8], see `geometryOf`: stands for the sizes above. */
+  geometry?: Tensor | undefined;
+}
+
 /**
  * torchvision's paste_masks_in_image, thresholded, as COCO compressed RLE without the bitmaps: probs float32
  * [D, M, M], boxes [D, 4] (xyxy) -> bytes uint8 [-1] (one string after another), offsets int32 [count + 1].
@@ -18,9 +23,9 @@ export function maskRle(
   context: OpContext,
   probs: Tensor,
   boxes: Tensor,
-  { height, width, threshold, count }: PasteOptions,
+  { height, width, threshold, count, geometry }: MaskRleOptions,
 ): { bytes: Tensor; offsets: Tensor } {
   const attrs = { height, width, threshold };
-  const [bytes, offsets] = context.op('mask_rle', [probs, boxes, count], attrs) as [Tensor, Tensor];
+  const [bytes, offsets] = context.op('mask_rle', [probs, boxes, count, geometry], attrs) as [Tensor, Tensor];
   return { bytes, offsets };
 }

@@ -11,6 +11,8 @@ export interface PreprocessOptions {
   std: readonly number[];
   /** Gray values at these percentiles become 0 and 1; absent: pixels over the largest value of their type. */
   percentiles?: Pair | undefined;
+  /** float32 [8], see `geometryOf`: stands for the picture's size and outputSize; `pixels` may then be longer than the picture. */
+  geometry?: Tensor | undefined;
 }
 
 /**
@@ -18,9 +20,9 @@ export interface PreprocessOptions {
  * [H, W, C], C 1 or 3 -> float32 [1, 3, Hp, Wp].
  */
 export function preprocess(context: OpContext, pixels: Tensor, options: PreprocessOptions): Tensor {
-  const { outputSize, paddedSize, mean, std, percentiles } = options;
+  const { outputSize, paddedSize, mean, std, percentiles, geometry } = options;
   return single(
-    context.op('preprocess', [pixels], {
+    context.op('preprocess', [pixels, geometry], {
       output_size: outputSize,
       padded_size: paddedSize,
       mean,

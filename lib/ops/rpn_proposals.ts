@@ -14,6 +14,8 @@ export interface RpnProposalsOptions {
   nmsThresh: number;
   scoreThresh: number;
   minSize?: number;
+  /** float32 [8], see `geometryOf`: stands for imageSize. */
+  geometry?: Tensor | undefined;
 }
 
 export interface Proposals {
@@ -35,7 +37,9 @@ export function rpnProposals(
   deltas: readonly Tensor[],
   options: RpnProposalsOptions,
 ): Proposals {
-  const [boxes, scores, count] = context.op('rpn_proposals', [...objectness, ...deltas], {
+  const geometry = options.geometry ? [options.geometry] : [];
+  const inputs = [...objectness, ...deltas, ...geometry];
+  const [boxes, scores, count] = context.op('rpn_proposals', inputs, {
     cell_anchors: options.cellAnchors,
     image_size: options.imageSize,
     padded_size: options.paddedSize,

@@ -1,3 +1,4 @@
+#include "addon/devices.h"
 #include "addon/environment.h"
 #include "addon/masks.h"
 #include "addon/plan_handle.h"
@@ -33,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("read", Napi::Function::New<read>(env, "read"));
   exports.Set("ops", Napi::Function::New<ops>(env, "ops"));
   exports.Set("cpuInfo", Napi::Function::New<cpu_info>(env, "cpuInfo"));
+  exports.Set("cudaInfo", Napi::Function::New<cuda_info>(env, "cudaInfo"));
   export_masks(env, exports);
   return exports;
 }

@@ -28,6 +28,12 @@ bool fail(Napi::Env env, Code code, std::string message) {
   return false;
 }
 
+bool wrong_length(const Napi::Value& value, DType dtype, size_t expected) {
+  return fail(value.Env(), Code::shape,
+              "Expected " + std::to_string(expected / dtype_size(dtype)) + " values but received " +
+                  std::to_string(value.As<Napi::TypedArray>().ElementLength()));
+}
+
 Napi::ArrayBuffer to_buffer(Napi::Env env, const Tensor& tensor) {
   const size_t bytes = tensor.desc.bytes(1);
 #ifndef NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED
@@ -111,17 +117,20 @@ bool read_attrs(const Napi::Value& value, Attrs* out) {
   return true;
 }
 
-bool read_bytes(const Napi::Value& value, DType dtype, size_t expected, const void** out) {
+bool read_bytes_up_to(const Napi::Value& value, DType dtype, size_t most, const void** out, size_t* bytes) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != array_type(dtype))
     return fail(value.Env(), Code::dtype,
                 std::string("Expected a typed array that holds ") + dtype_name(dtype));
   const auto array = value.As<Napi::TypedArray>();
-  if (array.ByteLength() != expected)
-    return fail(value.Env(), Code::shape,
-                "Expected " + std::to_string(expected / dtype_size(dtype)) + " values but received " +
-                    std::to_string(array.ElementLength()));
+  *bytes = array.ByteLength();
   *out = static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  return true;
+  return *bytes <= most || wrong_length(value, dtype, most);
+}
+
+bool read_bytes(const Napi::Value& value, DType dtype, size_t expected, const void** out) {
+  size_t bytes;
+  return read_bytes_up_to(value, dtype, expected, out, &bytes) &&
+         (bytes == expected || wrong_length(value, dtype, expected));
 }
 
 Napi::Value to_host_tensor(Napi::Env env, const Tensor& tensor) {

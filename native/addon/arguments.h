@@ -15,6 +15,8 @@ bool read_shape(const Napi::Value& value, Shape* out);
 bool read_attrs(const Napi::Value& value, Attrs* out);
 // The bytes of a typed array; `expected` is how many there must be.
 bool read_bytes(const Napi::Value& value, DType dtype, size_t expected, const void** out);
+// As above where there may be fewer: how many.
+bool read_bytes_up_to(const Napi::Value& value, DType dtype, size_t most, const void** out, size_t* bytes);
 
 // {dtype, shape, data}; takes the tensor's memory over where that is worth it.
 Napi::Value to_host_tensor(Napi::Env env, const Tensor& tensor);

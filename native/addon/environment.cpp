@@ -1,13 +1,10 @@
 #include "addon/environment.h"
 
-#include "cpu/onednn.h"
-
 namespace nlrcnn::addon {
 
 void Environment::init(Napi::Env env) {
   auto* self = new Environment();
   env.SetInstanceData(self);
-  self->block_ = cpu::channel_block();
   self->channel_ = Channel::New(env, "nlrcnn", 0, 1);
   self->channel_.Unref(env);
   // Hooks run last in, first out: this one before the channel's own, which would leave the device thread
@@ -15,31 +12,33 @@ void Environment::init(Napi::Env env) {
   env.AddCleanupHook([self] { self->close(); });
 }
 
-void Environment::enqueue_counted(std::function<void()> work, std::function<void()> after) {
+std::function<void()> Environment::counted(std::function<void()> work, std::function<void()> after) {
   {
     std::lock_guard lock(shared_->mutex);
     ++shared_->queued;
   }
-  shared_->device->enqueue([shared = shared_, work = std::move(work), after = std::move(after)]() mutable {
+  return [shared = shared_, work = std::move(work), after = std::move(after)]() mutable {
     if (!shared->stopping) work();
     if (after) after();
     work = nullptr;  // what it holds is freed before the environment may go
     std::lock_guard lock(shared->mutex);
     if (--shared->queued == 0) shared->drained.notify_all();
-  });
+  };
 }
 
-void Environment::enqueue(std::function<void()> work) {
-  enqueue_counted(std::move(work), nullptr);
+void Environment::enqueue(const std::shared_ptr<Device>& device, std::function<void()> work) {
+  device->enqueue(counted(std::move(work), nullptr));
 }
 
-void Environment::enqueue(Napi::Env env, std::function<void()> work, Done done) {
+void Environment::enqueue(Napi::Env env, const std::shared_ptr<Device>& device, bool plan,
+                          std::function<void()> work, Done done) {
   if (awaited_++ == 0) channel_.Ref(env);
   auto* completion = new Done([this, done = std::move(done)](Napi::Env env) {
     if (--awaited_ == 0) channel_.Unref(env);
     done(env);
   });
-  enqueue_counted(std::move(work), [channel = channel_, completion] { channel.BlockingCall(completion); });
+  auto all = counted(std::move(work), [channel = channel_, completion] { channel.BlockingCall(completion); });
+  plan ? device->enqueue_plan(std::move(all)) : device->enqueue(std::move(all));
 }
 
 void Environment::call_js(Napi::Env env, Napi::Function, std::nullptr_t*, Done* done) {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "addon/arguments.h"
+#include "addon/devices.h"
 #include "addon/environment.h"
 #include "addon/tensor_handle.h"
 
@@ -10,7 +11,8 @@ namespace nlrcnn::addon {
 namespace {
 
 struct Run {
-  std::vector<std::shared_ptr<Storage>> inputs;
+  std::vector<std::shared_ptr<Storage>> storage;
+  std::vector<Plan::Input> inputs;
   std::vector<Tensor> outputs;
   std::vector<Plan::Timing> timings;
   Status status;
@@ -40,10 +42,19 @@ Napi::Function RecorderHandle::define(Napi::Env env) {
        InstanceMethod<&RecorderHandle::finish>("finish")});
 }
 
+RecorderHandle::RecorderHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (read_device(info.Env(), info[0], &device_) && read_precision(info[1], *device_, &target_)) begin();
+}
+
+void RecorderHandle::begin() {
+  graph_ = std::make_shared<Graph>();
+  graph_->target = target_;
+}
+
 Napi::Value RecorderHandle::input(const Napi::CallbackInfo& info) {
   TensorDesc desc;
   if (!read_dtype(info[0], &desc.dtype) || !read_shape(info[1], &desc.shape)) return info.Env().Undefined();
-  const int value = graph_->input(desc);
+  const int value = graph_->input(desc, info[2].ToBoolean());
   return TensorHandle::make(info.Env(), Recorded{graph_, value});
 }
 
@@ -54,6 +65,12 @@ bool RecorderHandle::value_of(const Napi::Value& value, int* out) {
     throw_status(
         value.Env(),
         Status::error(Code::argument, "Expected a value of this recording but received one of another"));
+    return false;
+  }
+  if (handle->slot() && handle->slot()->device != device_) {
+    throw_status(value.Env(),
+                 Status::error(Code::device, "Expected tensors on " + device_->name() +
+                                                 " but received one on " + handle->slot()->device->name()));
     return false;
   }
   *out = handle->slot() ? graph_->external({handle->slot()->desc, handle->slot()->storage})
@@ -98,13 +115,11 @@ Napi::Value RecorderHandle::finish(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < list.Length(); ++i) {
     int value;
     if (!value_of(list[i], &value)) return env.Undefined();
-    outputs.push_back(graph_->in_layout(value, Layout::plain));
+    outputs.push_back(graph_->readable(value));
   }
-  auto& environment = Environment::of(env);
-  auto plan = std::make_shared<Plan>(environment.device_reference(), std::move(*graph_), std::move(outputs),
-                                     environment.block());
-  graph_ = std::make_shared<Graph>();
-  return environment.plan_class.New({Napi::External<std::shared_ptr<Plan>>::New(env, &plan)});
+  Finished finished{device_, device_->make_plan(std::move(*graph_), std::move(outputs))};
+  begin();
+  return Environment::of(env).plan_class.New({Napi::External<Finished>::New(env, &finished)});
 }
 
 Napi::Function PlanHandle::define(Napi::Env env) {
@@ -120,10 +135,12 @@ PlanHandle::PlanHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     throw_status(info.Env(), Status::error(Code::argument, "Expected plans to be made by a recorder"));
     return;
   }
-  plan_ = std::move(*info[0].As<Napi::External<std::shared_ptr<Plan>>>().Data());
+  Finished* finished = info[0].As<Napi::External<Finished>>().Data();
+  device_ = std::move(finished->device);
+  plan_ = std::move(finished->plan);
   inputs_.resize(plan_->graph().input_count);
   for (const nlrcnn::Value& value : plan_->graph().values)
-    if (value.input >= 0) inputs_[value.input] = value.desc;
+    if (value.input >= 0) inputs_[value.input] = value;
 }
 
 PlanHandle::~PlanHandle() {
@@ -133,8 +150,7 @@ PlanHandle::~PlanHandle() {
 // Kernels and arena belong to the device's thread.
 void PlanHandle::release() {
   if (!plan_) return;
-  auto device = plan_->device();
-  device->enqueue([plan = std::move(plan_)] { plan->dispose(); });
+  device_->enqueue([plan = std::move(plan_)] { plan->dispose(); });
   plan_ = nullptr;
 }
 
@@ -165,26 +181,29 @@ Napi::Value PlanHandle::start(const Napi::CallbackInfo& info, bool profile) {
   auto run = std::make_shared<Run>();
   // Copied, as JavaScript may change or detach the arrays while the device reads.
   for (size_t i = 0; i < inputs_.size(); ++i) {
-    const size_t bytes = inputs_[i].bytes(1);
+    const TensorDesc& desc = inputs_[i].desc;
+    size_t bytes = desc.bytes(1);
     const void* data = nullptr;
     const Napi::Value input = info[0].As<Napi::Array>()[static_cast<uint32_t>(i)];
-    if (!read_bytes(input, inputs_[i].dtype, bytes, &data)) return env.Undefined();
-    run->inputs.push_back(allocate_host(bytes));
-    if (!run->inputs.back()) {
+    if (!(inputs_[i].partial ? read_bytes_up_to(input, desc.dtype, bytes, &data, &bytes)
+                             : read_bytes(input, desc.dtype, bytes, &data)))
+      return env.Undefined();
+    run->storage.push_back(allocate_host(bytes));
+    if (!run->storage.back()) {
       throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a network's inputs"));
       return env.Undefined();
     }
-    if (bytes) std::memcpy(run->inputs.back()->data(), data, bytes);
+    if (bytes) std::memcpy(run->storage.back()->data(), data, bytes);
+    run->inputs.push_back({run->storage.back()->data(), bytes});
   }
   auto& environment = Environment::of(env);
   auto deferred = Napi::Promise::Deferred::New(env);
   auto work = [plan = plan_, run, profile, &environment] {
-    std::vector<const void*> inputs;
-    for (const auto& storage : run->inputs) inputs.push_back(storage->data());
-    run->status = plan->run(inputs, environment.stopping(), &run->outputs, profile ? &run->timings : nullptr);
-    run->inputs.clear();
+    run->status =
+        plan->run(run->inputs, environment.stopping(), &run->outputs, profile ? &run->timings : nullptr);
+    run->storage.clear();
   };
-  environment.enqueue(env, std::move(work), [run, deferred, profile](Napi::Env env) {
+  environment.enqueue(env, device_, true, std::move(work), [run, deferred, profile](Napi::Env env) {
     Napi::HandleScope scope(env);
     if (run->status.ok())
       deferred.Resolve(to_js(env, *run, profile));

@@ -1,7 +1,7 @@
 #pragma once
 #include <napi.h>
 
-#include "core/plan.h"
+#include "core/device.h"
 
 namespace nlrcnn::addon {
 
@@ -9,7 +9,7 @@ namespace nlrcnn::addon {
 class RecorderHandle : public Napi::ObjectWrap<RecorderHandle> {
  public:
   static Napi::Function define(Napi::Env env);
-  explicit RecorderHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+  explicit RecorderHandle(const Napi::CallbackInfo& info);
 
  private:
   Napi::Value input(const Napi::CallbackInfo& info);
@@ -19,7 +19,17 @@ class RecorderHandle : public Napi::ObjectWrap<RecorderHandle> {
   // failure.
   bool value_of(const Napi::Value& handle, int* out);
 
-  std::shared_ptr<Graph> graph_ = std::make_shared<Graph>();
+  void begin();
+
+  std::shared_ptr<Device> device_;
+  Target target_;
+  std::shared_ptr<Graph> graph_;
+};
+
+// What a recorder hands to the plan's handle.
+struct Finished {
+  std::shared_ptr<Device> device;
+  std::shared_ptr<Plan> plan;
 };
 
 // NativePlan of binding.d.ts.
@@ -38,8 +48,9 @@ class PlanHandle : public Napi::ObjectWrap<PlanHandle> {
   void dispose(const Napi::CallbackInfo& info);
   void release();
 
+  std::shared_ptr<Device> device_;
   std::shared_ptr<Plan> plan_;
-  std::vector<TensorDesc> inputs_;
+  std::vector<nlrcnn::Value> inputs_;
 };
 
 }  // namespace nlrcnn::addon

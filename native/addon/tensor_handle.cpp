@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "addon/arguments.h"
+#include "addon/devices.h"
 #include "addon/environment.h"
-#include "core/plan.h"
 
 namespace nlrcnn::addon {
 namespace {
@@ -18,6 +18,13 @@ Napi::Value construct(Napi::Env env, Seed seed) {
   return Environment::of(env).tensor_class.New({Napi::External<Seed>::New(env, &seed)});
 }
 
+Status allocate(Slot& slot) {
+  auto storage = slot.device->allocate(slot.desc.bytes(slot.device->target().block));
+  if (!storage.ok()) return storage.status();
+  slot.storage = std::move(storage.value());
+  return {};
+}
+
 const napi_type_tag kTag = {0x6e6c72636e6e7431, 0x74656e736f720001};
 
 }  // namespace
@@ -26,7 +33,8 @@ Napi::Function TensorHandle::define(Napi::Env env) {
   return DefineClass(
       env, "NativeTensor",
       {InstanceAccessor<&TensorHandle::dtype>("dtype"), InstanceAccessor<&TensorHandle::shape>("shape"),
-       InstanceAccessor<&TensorHandle::bytes>("bytes"), InstanceAccessor<&TensorHandle::disposed>("disposed"),
+       InstanceAccessor<&TensorHandle::device>("device"), InstanceAccessor<&TensorHandle::bytes>("bytes"),
+       InstanceAccessor<&TensorHandle::disposed>("disposed"),
        InstanceMethod<&TensorHandle::dispose>("dispose")});
 }
 
@@ -86,6 +94,11 @@ Napi::Value TensorHandle::shape(const Napi::CallbackInfo& info) {
   return shape;
 }
 
+Napi::Value TensorHandle::device(const Napi::CallbackInfo& info) {
+  if (!slot_) return info.Env().Null();
+  return Napi::String::New(info.Env(), slot_->device->name());
+}
+
 Napi::Value TensorHandle::bytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(bytes_));
 }
@@ -102,16 +115,17 @@ Napi::Value tensor(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   auto slot = std::make_shared<Slot>();
   const void* data = nullptr;
-  if (!read_dtype(info[0], &slot->desc.dtype) || !read_shape(info[1], &slot->desc.shape))
+  if (!read_dtype(info[0], &slot->desc.dtype) || !read_shape(info[1], &slot->desc.shape) ||
+      !read_device(env, info[3], &slot->device))
     return env.Undefined();
-  if (!read_bytes(info[2], slot->desc.dtype, slot->desc.bytes(1), &data)) return env.Undefined();
-  slot->storage = allocate_host(slot->desc.bytes(1));
-  if (!slot->storage) {
-    throw_status(env, Status::error(Code::out_of_memory,
-                                    "Out of memory for a tensor of shape " + to_string(slot->desc.shape)));
+  const size_t bytes = slot->desc.bytes(1);
+  if (!read_bytes(info[2], slot->desc.dtype, bytes, &data)) return env.Undefined();
+  Status status = allocate(*slot);
+  if (status.ok()) status = slot->device->upload(slot->storage->data(), data, bytes);
+  if (!status.ok()) {
+    throw_status(env, status);
     return env.Undefined();
   }
-  if (slot->desc.bytes(1)) std::memcpy(slot->storage->data(), data, slot->desc.bytes(1));
   return TensorHandle::make(env, std::move(slot));
 }
 
@@ -127,6 +141,7 @@ Napi::Value op(const Napi::CallbackInfo& info) {
   if (!read_attrs(info[2], &attrs)) return env.Undefined();
   Graph graph;
   std::vector<int> in;
+  std::shared_ptr<Device> device;
   const auto inputs = info[1].As<Napi::Array>();
   for (uint32_t i = 0; i < inputs.Length(); ++i) {
     const Napi::Value input = inputs[i];
@@ -141,8 +156,17 @@ Napi::Value op(const Napi::CallbackInfo& info) {
                    Status::error(Code::argument, "Expected a tensor but received a value of a recording"));
       return env.Undefined();
     }
+    if (device && device != handle->slot()->device) {
+      throw_status(
+          env, Status::error(Code::device, "Expected tensors on one device but received some on " +
+                                               device->name() + " and on " + handle->slot()->device->name()));
+      return env.Undefined();
+    }
+    device = handle->slot()->device;
     in.push_back(graph.external({handle->slot()->desc, handle->slot()->storage}));
   }
+  if (!device) device = environment.cpu();
+  graph.target = device->target();
   auto out = graph.op(info[0].ToString(), std::move(in), std::move(attrs));
   if (!out.ok()) {
     throw_status(env, out.status());
@@ -151,26 +175,25 @@ Napi::Value op(const Napi::CallbackInfo& info) {
   std::vector<std::shared_ptr<Slot>> slots;
   for (int v : out.value()) {
     nlrcnn::Value& value = graph.values[v];
+    auto slot = std::make_shared<Slot>(Slot{device, value.desc, nullptr, {}, {}});
     if (!value.desc.dynamic()) {
-      value.storage = allocate_host(value.desc.bytes(environment.block()));
-      if (!value.storage) {
-        throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a tensor of shape " +
-                                                                 to_string(value.desc.shape)));
+      if (Status status = allocate(*slot); !status.ok()) {
+        throw_status(env, status);
         return env.Undefined();
       }
+      value.storage = slot->storage;
     }
-    slots.push_back(std::make_shared<Slot>(Slot{value.desc, value.storage, {}, {}}));
+    slots.push_back(std::move(slot));
   }
   auto handles = Napi::Array::New(env, slots.size());
   for (size_t i = 0; i < slots.size(); ++i)
     handles[static_cast<uint32_t>(i)] = TensorHandle::make(env, slots[i]);
-  environment.enqueue([slots = std::move(slots), graph = std::move(graph), values = std::move(out.value()),
-                       device = environment.device_reference(), block = environment.block(),
-                       &environment]() mutable {
-    Plan plan(std::move(device), std::move(graph), std::move(values), block);
+  environment.enqueue(device, [slots = std::move(slots), graph = std::move(graph),
+                               values = std::move(out.value()), device, &environment]() mutable {
+    auto plan = device->make_plan(std::move(graph), std::move(values));
     std::vector<Tensor> outputs;
-    const Status status = plan.run({}, environment.stopping(), &outputs);
-    plan.dispose();
+    const Status status = plan->run({}, environment.stopping(), &outputs);
+    plan->dispose();
     for (size_t i = 0; i < slots.size(); ++i) {
       slots[i]->status = status;
       if (slots[i]->storage) slots[i]->storage->status = status;
@@ -195,30 +218,32 @@ Napi::Value read(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(env);
   auto result = std::make_shared<Result>();
   auto deferred = Napi::Promise::Deferred::New(env);
-  auto work = [slot = handle->slot(), result, device = environment.device_reference(),
-               block = environment.block(), &environment]() mutable {
+  auto work = [slot = handle->slot(), result, &environment]() mutable {
     result->status = slot->status;
     if (!result->status.ok()) return;
     if (!slot->storage || slot->desc.layout == Layout::plain) {
       // A copy: JavaScript may write to what it gets, and read twice.
-      const Tensor source = slot->storage ? Tensor{slot->desc, slot->storage} : slot->dynamic;
-      const size_t bytes = source.desc.bytes(1);
-      result->tensor = {source.desc, allocate_host(bytes)};
+      const TensorDesc& desc = slot->storage ? slot->desc : slot->dynamic.desc;
+      const size_t bytes = desc.bytes(1);
+      result->tensor = {desc, allocate_host(bytes)};
       if (!result->tensor.storage)
         result->status = Status::error(Code::out_of_memory, "Out of memory for reading a tensor");
-      else if (bytes)
-        std::memcpy(result->tensor.storage->data(), source.storage->data(), bytes);
+      else if (!slot->storage && bytes)
+        std::memcpy(result->tensor.storage->data(), slot->dynamic.storage->data(), bytes);
+      else
+        result->status = slot->device->download(result->tensor.storage->data(), slot->storage->data(), bytes);
       return;
     }
     Graph graph;
-    const int plain = graph.in_layout(graph.external({slot->desc, slot->storage}), Layout::plain);
-    Plan plan(std::move(device), std::move(graph), {plain}, block);
+    graph.target = slot->device->target();
+    const int plain = graph.readable(graph.external({slot->desc, slot->storage}));
+    auto plan = slot->device->make_plan(std::move(graph), {plain});
     std::vector<Tensor> outputs;
-    result->status = plan.run({}, environment.stopping(), &outputs);
+    result->status = plan->run({}, environment.stopping(), &outputs);
     if (result->status.ok()) result->tensor = outputs[0];
-    plan.dispose();
+    plan->dispose();
   };
-  environment.enqueue(env, std::move(work), [result, deferred](Napi::Env env) {
+  environment.enqueue(env, handle->slot()->device, false, std::move(work), [result, deferred](Napi::Env env) {
     Napi::HandleScope scope(env);
     if (result->status.ok())
       deferred.Resolve(to_host_tensor(env, result->tensor));

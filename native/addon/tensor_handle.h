@@ -1,13 +1,14 @@
 #pragma once
 #include <napi.h>
 
-#include "core/graph.h"
+#include "core/device.h"
 
 namespace nlrcnn::addon {
 
 // What a handle of an eager tensor stands for. `storage` is null where only the run of the op tells the
 // shape: the device thread then fills `dynamic`.
 struct Slot {
+  std::shared_ptr<Device> device;
   TensorDesc desc;
   std::shared_ptr<Storage> storage;
   Tensor dynamic;
@@ -38,6 +39,7 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
  private:
   Napi::Value dtype(const Napi::CallbackInfo& info);
   Napi::Value shape(const Napi::CallbackInfo& info);
+  Napi::Value device(const Napi::CallbackInfo& info);
   Napi::Value bytes(const Napi::CallbackInfo& info);
   Napi::Value disposed(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);

@@ -1,46 +1,37 @@
 #pragma once
-#include <condition_variable>
-#include <deque>
 #include <functional>
-#include <mutex>
-#include <thread>
 
-#include "core/tensor.h"
+#include "core/graph.h"
+#include "core/plan.h"
 
 namespace nlrcnn {
 
-// The CPU as a queue: one thread of the process runs all work in order, so that there is one OpenMP pool
-// however many worker_threads use the library. Lives while someone holds a reference.
-class CpuDevice {
+// Where tensors live and ops run: a queue that works in order on threads of its own.
+class Device : public std::enable_shared_from_this<Device> {
  public:
-  static std::shared_ptr<CpuDevice> acquire();
-  ~CpuDevice();
+  virtual ~Device() = default;
 
-  void enqueue(std::function<void()> work);
+  const std::string& name() const { return name_; }  // "cpu", "cuda:0"
+  // What ops run for here, in float32.
+  const Target& target() const { return target_; }
 
-  // Scratch memory shared by everything that runs here, one at a time; device thread only. Null when there is
-  // none.
-  void* arena(size_t bytes);
-  // Plans that hold the arena; without any it is freed.
-  void retain_arena() { ++arena_users_; }
-  void release_arena();
+  // Runs `work` after everything enqueued before.
+  virtual void enqueue(std::function<void()> work) = 0;
+  // Runs `work`, the run of a plan, after everything given to enqueue() before, perhaps beside other plans.
+  virtual void enqueue_plan(std::function<void()> work) { enqueue(std::move(work)); }
 
- private:
-  // Outlives the device where the last reference to it is let go by work of its own thread.
-  struct Queue {
-    std::mutex mutex;
-    std::condition_variable wake;
-    std::deque<std::function<void()>> work;
-    bool stopping = false;
-  };
+  virtual Result<std::shared_ptr<Storage>> allocate(size_t bytes) = 0;
+  // Both wait; from any thread for memory that no queued work touches, else from the device's.
+  virtual Status upload(void* to, const void* from, size_t bytes) = 0;
+  virtual Status download(void* to, const void* from, size_t bytes) = 0;
 
-  CpuDevice();
-  static void loop(const std::shared_ptr<Queue>& queue);
+  virtual std::shared_ptr<Plan> make_plan(Graph graph, std::vector<int> outputs) = 0;
 
-  std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
-  std::shared_ptr<Storage> arena_;
-  int arena_users_ = 0;
-  std::thread thread_;
+ protected:
+  Device(std::string name, Target target) : name_(std::move(name)), target_(target) {}
+
+  std::string name_;
+  Target target_;
 };
 
 }  // namespace nlrcnn

@@ -19,22 +19,26 @@ int Graph::add(Value value) {
   return static_cast<int>(values.size()) - 1;
 }
 
-int Graph::input(TensorDesc desc) {
-  return add({std::move(desc), nullptr, input_count++});
+int Graph::input(TensorDesc desc, bool partial) {
+  return add({std::move(desc), nullptr, input_count++, partial});
 }
 
 int Graph::external(const Tensor& tensor) {
   return add({tensor.desc, tensor.storage, -1});
 }
 
-int Graph::in_layout(int value, Layout layout) {
+int Graph::in_layout(int value, Layout layout, DType dtype) {
   const TensorDesc from = values[value].desc;
-  if (from.layout == layout) return value;
-  TensorDesc to = from;
-  to.layout = layout;
+  if (from.layout == layout && from.dtype == dtype) return value;
+  const TensorDesc to{dtype, from.shape, layout};
   const int out = add({to, nullptr, -1});
-  steps.push_back({{"reorder", {}, {from}, {to}, {true}}, {value}, {out}});
+  steps.push_back({{"reorder", {}, {from}, {to}, {true}, target}, {value}, {out}});
   return out;
+}
+
+int Graph::readable(int value) {
+  const DType dtype = values[value].desc.dtype;
+  return in_layout(value, Layout::plain, is_float(dtype) ? DType::f32 : dtype);
 }
 
 Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in, Attrs attrs) {
@@ -45,7 +49,7 @@ Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in,
                                              " inputs of " + name + " but received " +
                                              std::to_string(in.size()));
   in.resize(std::max(in.size(), contract->inputs), -1);
-  OpCall call{name, std::move(attrs), {}, {}, {}};
+  OpCall call{name, std::move(attrs), {}, {}, {}, target};
   for (int value : in) {
     call.present.push_back(value >= 0);
     call.in.push_back(value >= 0 ? values[value].desc : TensorDesc{});
@@ -63,9 +67,13 @@ Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in,
                                             to_string(desc.shape));
   for (size_t i = 0; i < in.size(); ++i) {
     if (in[i] < 0) continue;
+    const TensorDesc& desc = call.in[i];
+    if (!is_float(desc.dtype)) continue;
     const Wants wants = contract->wants(call, i);
-    if (wants == Wants::any || (wants == Wants::blocked && call.in[i].shape.size() != 4)) continue;
-    in[i] = in_layout(in[i], wants == Wants::blocked ? Layout::blocked : Layout::plain);
+    Layout layout = Layout::plain;
+    if (wants == Wants::any) layout = desc.layout;
+    if (wants == Wants::blocked && desc.shape.size() == 4) layout = Layout::blocked;
+    in[i] = in_layout(in[i], layout, wants == Wants::plain ? DType::f32 : target.compute);
     call.in[i] = values[in[i]].desc;
   }
   // Once more, as an output's layout may follow an input's.

@@ -8,6 +8,7 @@ struct Value {
   TensorDesc desc;
   std::shared_ptr<Storage> storage;
   int input = -1;
+  bool partial = false;  // an input that may hold fewer bytes than its shape says
 };
 
 struct Step {
@@ -18,13 +19,17 @@ struct Step {
 // Op calls in order, checked as they are added.
 class Graph {
  public:
-  int input(TensorDesc desc);
+  int input(TensorDesc desc, bool partial = false);
   int external(const Tensor& tensor);
   // Checks the call and adds it, with a reorder before it where an input's layout is not the one that the op
   // wants.
   Result<std::vector<int>> op(const std::string& name, std::vector<int> in, Attrs attrs);
   // The value itself, or its reordering.
-  int in_layout(int value, Layout layout);
+  int in_layout(int value, Layout layout, DType dtype);
+  // As a user reads it: row-major, float32 where it is an activation.
+  int readable(int value);
+
+  Target target;
 
   std::vector<Value> values;
   std::vector<Step> steps;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/status.h"
-#include "core/tensor.h"
+#include "core/target.h"
 
 namespace nlrcnn {
 
@@ -36,12 +36,15 @@ struct OpCall {
   Attrs attrs;
   std::vector<TensorDesc> in, out;
   std::vector<bool> present;
+  Target target;
 
   bool has(size_t i) const { return i < present.size() && present[i]; }
 };
 
-// What an op needs of its inputs' layout; the recorder inserts a reorder where it does not fit.
-enum class Wants : uint8_t { plain, blocked, any };
+// What an op needs of an input; the graph inserts a reorder where it does not fit. Floats of `plain` are
+// float32 (weights, boxes, scores), those of the others the target's activations: `blocked` where they have
+// four dimensions, `activation` row-major, `any` in either layout.
+enum class Wants : uint8_t { plain, blocked, activation, any };
 
 // The contract of an op (native/ops/NAME.h): checks arguments, gives the outputs' descs. Shared by all
 // backends.
@@ -68,6 +71,7 @@ struct RunContext {
   std::vector<View> in, out;
   std::vector<Storage*> in_storage;  // of weights that stay the same between runs; else null
   void* workspace = nullptr;
+  void* stream = nullptr;  // of CUDA kernels: cuda::Stream*
   // Outputs with a -1 dimension are allocated by the kernel: fills out[i].
   std::vector<Tensor> dynamic_out;
   Status allocate(size_t output, Shape shape);
@@ -79,13 +83,17 @@ class Kernel {
   virtual ~Kernel() = default;
   virtual size_t workspace_bytes() const { return 0; }
   virtual Status run(RunContext& context) = 0;
+  // CUDA: most elements of a dynamic output, behind a header of 16 bytes whose first int32 says how many
+  // there are.
+  virtual int64_t capacity(size_t) const { return 0; }
+  // CUDA: makes room for as many after a run that said so; false where it cannot.
+  virtual bool grow(size_t, int64_t) { return false; }
 };
 
 // A backend's constructor of a kernel; `block` is the device's channel block.
 using KernelFactory = Result<std::unique_ptr<Kernel>> (*)(const OpCall& call, int block);
 
 const OpContract* find_contract(const std::string& name);
-KernelFactory find_cpu_kernel(const std::string& name);
 std::vector<std::string> op_names();
 
 // The input whose memory the output may take over (a residual), or -1.

@@ -2,48 +2,49 @@
 #include <atomic>
 #include <utility>
 
-#include "core/device.h"
 #include "core/graph.h"
 
 namespace nlrcnn {
 
-// A graph made ready to run again and again: kernels for its shapes, and one offset in the device's arena per
-// value. All but the constructor belongs to the device thread.
+// A graph made ready to run again and again on one device.
 class Plan {
  public:
-  Plan(std::shared_ptr<CpuDevice> device, Graph graph, std::vector<int> outputs, int block);
-
+  struct Input {
+    const void* data;
+    size_t bytes;  // at most those of the recorded shape
+  };
   struct Timing {
     std::string op;
     double microseconds;
   };
 
-  // Reads `inputs` in the order of Graph::input and gives the values asked for in memory of their own. Ends
-  // early with Code::cancelled once `stop` is set.
-  Status run(const std::vector<const void*>& inputs, const std::atomic<bool>& stop,
-             std::vector<Tensor>* outputs, std::vector<Timing>* timings = nullptr);
-  // Frees kernels and the hold on the arena; later runs fail.
-  void dispose();
+  virtual ~Plan() = default;
 
-  const std::shared_ptr<CpuDevice>& device() const { return device_; }
-  size_t arena_bytes() const { return arena_bytes_; }
+  // Gives the values asked for in host memory of their own; those of external storage as they are. Called on
+  // a thread of the device; ends early with Code::cancelled once `stop` is set.
+  virtual Status run(const std::vector<Input>& inputs, const std::atomic<bool>& stop,
+                     std::vector<Tensor>* outputs, std::vector<Timing>* timings = nullptr) = 0;
+  // Frees what it holds; later runs fail. Called on the device's thread.
+  virtual void dispose() = 0;
+
+  virtual size_t arena_bytes() const = 0;
   size_t op_count() const { return graph_.steps.size(); }
   const Graph& graph() const { return graph_; }
 
- private:
-  Status prepare();
-  void place();
-  Status run_step(size_t index, char* arena, const std::vector<const void*>& inputs,
-                  std::vector<Tensor>& dynamic);
+ protected:
+  Plan(Graph graph, std::vector<int> outputs) : graph_(std::move(graph)), outputs_(std::move(outputs)) {}
 
-  std::shared_ptr<CpuDevice> device_;
   Graph graph_;
   std::vector<int> outputs_;
-  int block_;
-  bool prepared_ = false, disposed_ = false;
-  std::vector<std::unique_ptr<Kernel>> kernels_;
-  std::vector<size_t> offsets_;
-  size_t workspace_offset_ = 0, arena_bytes_ = 0;
 };
+
+// Where each value of a graph lies in an arena that they share over time.
+struct Placement {
+  std::vector<size_t> offsets;  // of values that are neither external nor inputs nor (unless given) dynamic
+  size_t bytes = 0;
+};
+// `dynamic`: bytes of the dynamic values that have a place too.
+Placement place(const Graph& graph, const std::vector<int>& outputs, size_t alignment,
+                const std::map<int, size_t>& dynamic = {});
 
 }  // namespace nlrcnn

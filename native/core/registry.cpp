@@ -1,7 +1,4 @@
-#include <cstring>
-
 #include "core/op.h"
-#include "cpu/kernels.h"
 #include "ops/add_broadcast.h"
 #include "ops/box_clip.h"
 #include "ops/box_decode.h"
@@ -28,38 +25,23 @@
 namespace nlrcnn {
 namespace {
 
-struct Entry {
-  OpContract contract;
-  KernelFactory cpu;
-};
-
-const Entry kEntries[] = {
-#define NLRCNN_ENTRY(op) {{#op, op::kInputs, op::wants, op::infer}, cpu::make_##op},
+const OpContract kContracts[] = {
+#define NLRCNN_ENTRY(op) {#op, op::kInputs, op::wants, op::infer},
     NLRCNN_OPS(NLRCNN_ENTRY)
 #undef NLRCNN_ENTRY
 };
 
-const Entry* find(const std::string& name) {
-  for (const Entry& entry : kEntries)
-    if (name == entry.contract.name) return &entry;
-  return nullptr;
-}
-
 }  // namespace
 
 const OpContract* find_contract(const std::string& name) {
-  const Entry* entry = find(name);
-  return entry ? &entry->contract : nullptr;
-}
-
-KernelFactory find_cpu_kernel(const std::string& name) {
-  const Entry* entry = find(name);
-  return entry ? entry->cpu : nullptr;
+  for (const OpContract& contract : kContracts)
+    if (name == contract.name) return &contract;
+  return nullptr;
 }
 
 std::vector<std::string> op_names() {
   std::vector<std::string> names;
-  for (const Entry& entry : kEntries) names.emplace_back(entry.contract.name);
+  for (const OpContract& contract : kContracts) names.emplace_back(contract.name);
   return names;
 }
 

@@ -13,11 +13,14 @@ namespace nlrcnn {
 enum class DType : uint8_t { f32, bf16, f16, u8, u16, i32, i64 };
 
 size_t dtype_size(DType dtype);
+inline bool is_float(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
+}
 const char* dtype_name(DType dtype);
 bool parse_dtype(const std::string& name, DType* out);
 
-// plain: row-major. blocked: 4-D activations as [N, ceil(C/B), H, W, B] with zero-filled channel padding,
-// B = the device's channel block (Device::channel_block).
+// plain: row-major. blocked: 4-D activations with channels rounded up to the target's block B and zeros
+// there, on the CPU [N, ceil(C/B), H, W, B], on CUDA [N, H, W, ceil(C/B)·B].
 enum class Layout : uint8_t { plain, blocked };
 
 using Shape = std::vector<int64_t>;

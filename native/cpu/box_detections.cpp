@@ -24,8 +24,9 @@ class BoxDetections : public Kernel {
     for (int64_t i = 0; i < rows; ++i)
       softmax(context.in[0].as<float>() + i * classes_, all.data() + i * classes_);
 
-    const float height = static_cast<float>(settings_.image_size[0]),
-                width = static_cast<float>(settings_.image_size[1]);
+    const auto* geometry = context.in[4].as<Geometry>();
+    const float height = geometry ? geometry->resized_height : static_cast<float>(settings_.image_size[0]),
+                width = geometry ? geometry->resized_width : static_cast<float>(settings_.image_size[1]);
     const float score_thresh = static_cast<float>(settings_.score_thresh),
                 min_size = static_cast<float>(settings_.min_size);
     std::vector<Box> boxes;

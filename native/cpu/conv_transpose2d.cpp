@@ -23,7 +23,8 @@ class ConvTranspose2d : public Kernel {
               {},
               {DType::i32, {1}}},
              {},
-             {}};
+             {},
+             call.target};
     conv_.present = {true, true, true, false, has_count_};
     conv_.out = {{DType::f32, {in_[0], 4 * padded_, in_[2], in_[3]}, Layout::blocked}};
     if (call.attrs.flag("relu")) conv_.attrs.set("relu", 1.0);

@@ -8,4 +8,6 @@ namespace nlrcnn::cpu {
 NLRCNN_OPS(NLRCNN_DECLARE)
 #undef NLRCNN_DECLARE
 
+KernelFactory find_kernel(const std::string& name);
+
 }  // namespace nlrcnn::cpu

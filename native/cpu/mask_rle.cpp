@@ -17,7 +17,10 @@ class MaskRle : public Kernel {
   }
 
   Status run(RunContext& context) override {
-    const int64_t rows = valid_rows(context.in[2], rows_), height = settings_.height, width = settings_.width;
+    const auto* geometry = context.in[3].as<Geometry>();
+    const int64_t rows = valid_rows(context.in[2], rows_),
+                  height = geometry ? static_cast<int64_t>(geometry->height) : settings_.height,
+                  width = geometry ? static_cast<int64_t>(geometry->width) : settings_.width;
     std::vector<std::string> texts(rows);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t k = 0; k < rows; ++k) {

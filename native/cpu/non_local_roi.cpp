@@ -81,11 +81,9 @@ class NonLocalRoi : public Kernel {
     const int64_t rows = shape_[0], padded = (embed_ + block_ - 1) / block_ * block_;
     row_ = (plain_ ? embed_ : padded) * places_;
     if (settings_.pairwise != Pairwise::gaussian) {
-      OpCall conv{"conv2d",
-                  {},
-                  {call_.in[x], call_.in[phi_weight], call_.in[phi_bias], {}, {DType::i32, {1}}},
-                  {},
-                  {}};
+      OpCall conv{
+          "conv2d", {}, {call_.in[x], call_.in[phi_weight], call_.in[phi_bias], {}, {DType::i32, {1}}},
+          {},       {}, call_.target};
       conv.present = {true, true, true, false, true};
       conv.out = {{DType::f32, {rows, embed_, shape_[2], shape_[3]}, Layout::blocked}};
       auto made = make_conv2d(conv, block_);
@@ -93,8 +91,8 @@ class NonLocalRoi : public Kernel {
       embedding_ = std::move(made.value());
     }
     if (plain_) {
-      OpCall reorder{
-          "reorder", {}, {{DType::f32, {rows, embed_, shape_[2], shape_[3]}, Layout::blocked}}, {}, {true}};
+      OpCall reorder{"reorder", {},     {{DType::f32, {rows, embed_, shape_[2], shape_[3]}, Layout::blocked}},
+                     {},        {true}, {}};
       reorder.out = {{DType::f32, reorder.in[0].shape, Layout::plain}};
       auto made = make_reorder(reorder, block_);
       if (!made.ok()) return made.status();

@@ -39,13 +39,26 @@ NLRCNN_MULTIVERSION void resize_row(const float* top, const float* bottom, const
 class Preprocess : public Kernel {
  public:
   explicit Preprocess(const OpCall& call)
-      : in_(call.in[0].shape), dtype_(call.in[0].dtype), rows_(1, 1), columns_(1, 1) {
+      : in_(call.in[0].shape),
+        capacity_(element_count(in_)),
+        dtype_(call.in[0].dtype),
+        rows_(1, 1),
+        columns_(1, 1) {
     preprocess::read_settings(call, &settings_);
-    rows_ = Source(in_[0], settings_.output[0]);
-    columns_ = Source(in_[1], settings_.output[1]);
   }
 
   Status run(RunContext& context) override {
+    if (const auto* geometry = context.in[1].as<Geometry>()) {
+      in_ = {static_cast<int64_t>(geometry->height), static_cast<int64_t>(geometry->width), in_[2]};
+      settings_.output[0] = static_cast<int64_t>(geometry->resized_height);
+      settings_.output[1] = static_cast<int64_t>(geometry->resized_width);
+      if (in_[0] < 1 || in_[1] < 1 || element_count(in_) > capacity_ || settings_.output[0] < 1 ||
+          settings_.output[1] < 1 || settings_.output[0] > settings_.padded[0] ||
+          settings_.output[1] > settings_.padded[1])
+        return Status::error(Code::argument, "Expected geometry that fits the pixels and the padded size");
+    }
+    rows_ = Source(in_[0], settings_.output[0]);
+    columns_ = Source(in_[1], settings_.output[1]);
     switch (dtype_) {
       case DType::u8:
         return run_typed<uint8_t>(context, 255);
@@ -175,6 +188,7 @@ class Preprocess : public Kernel {
   }
 
   Shape in_;
+  int64_t capacity_;
   DType dtype_;
   preprocess::Settings settings_;
   Source rows_, columns_;

@@ -60,6 +60,11 @@ class RpnProposals : public Kernel {
     const float stride_y = static_cast<float>(settings_.padded_size[0] / height);
     const float stride_x = static_cast<float>(settings_.padded_size[1] / width);
     const float weights[4] = {1, 1, 1, 1};
+    const auto* geometry = context.in.size() % 2 ? context.in.back().as<Geometry>() : nullptr;
+    const float image_height =
+                    geometry ? geometry->resized_height : static_cast<float>(settings_.image_size[0]),
+                image_width =
+                    geometry ? geometry->resized_width : static_cast<float>(settings_.image_size[1]);
     Candidates out;
     for (int32_t index :
          largest(logits.data(), static_cast<int64_t>(logits.size()), settings_.pre_nms_top_n)) {
@@ -69,9 +74,7 @@ class RpnProposals : public Kernel {
       float delta[4];
       for (int i = 0; i < 4; ++i) delta[i] = deltas[(4 * a + i) * places + p];
       const Box anchor{x + cell[0], y + cell[1], x + cell[2], y + cell[3]};
-      const Box box =
-          clip_box(decode_box(anchor, delta, weights), static_cast<float>(settings_.image_size[0]),
-                   static_cast<float>(settings_.image_size[1]));
+      const Box box = clip_box(decode_box(anchor, delta, weights), image_height, image_width);
       const float score = 1.0f / (1.0f + std::exp(-logits[index]));
       if (!box_large_enough(box, static_cast<float>(settings_.min_size))) continue;
       if (!(score >= static_cast<float>(settings_.score_thresh))) continue;

@@ -7,7 +7,7 @@ namespace nlrcnn::add_broadcast {
 inline constexpr size_t kInputs = 3;
 
 inline Wants wants(const OpCall&, size_t input) {
-  return input == 0 ? Wants::blocked : Wants::plain;
+  return input == 0 ? Wants::blocked : Wants::activation;
 }
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
@@ -16,7 +16,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (x.size() != 4) return expected_shape("x", "[K, D, H, W]", x);
   if (Status s = check_shape(call, 1, "v", {x[0], x[1]}); !s.ok()) return s;
   if (Status s = check_count(call, 2); !s.ok()) return s;
-  return std::vector<TensorDesc>{{DType::f32, x, Layout::blocked}};
+  return std::vector<TensorDesc>{{call.target.compute, x, Layout::blocked}};
 }
 
 }  // namespace nlrcnn::add_broadcast

@@ -1,12 +1,12 @@
 #pragma once
-#include "ops/check.h"
+#include "ops/geometry.h"
 
 // torchvision's RoIHeads.postprocess_detections: class_logits [N, C], box_regression [N, 4C], proposals [N,
-// 4], count [1]?
+// 4], count [1]?, geometry [8]?
 // -> boxes [P, 4], scores [P], labels i32 [P], count i32 [1]; P = detections_per_img.
 namespace nlrcnn::box_detections {
 
-inline constexpr size_t kInputs = 4;
+inline constexpr size_t kInputs = 5;
 
 struct Settings {
   int64_t image_size[2], per_image;
@@ -15,7 +15,8 @@ struct Settings {
 };
 
 inline Status read_settings(const OpCall& call, Settings* out) {
-  if (Status s = read_pair(call, "image_size", 1, 0, out->image_size); !s.ok()) return s;
+  if (!call.has(4))
+    if (Status s = read_pair(call, "image_size", 1, 0, out->image_size); !s.ok()) return s;
   if (Status s = read_integer(call, "detections_per_img", 1, 100, &out->per_image); !s.ok()) return s;
   if (Status s = read_number(call, "score_thresh", 0, 1, 0.05, &out->score_thresh); !s.ok()) return s;
   if (Status s = read_number(call, "nms_thresh", 0, 1, 0.5, &out->nms_thresh); !s.ok()) return s;
@@ -38,6 +39,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
     return expected_shape("class_logits", ("[" + std::to_string(rows) + ", C]").c_str(), logits);
   if (Status s = check_shape(call, 1, "box_regression", {rows, 4 * logits[1]}); !s.ok()) return s;
   if (Status s = check_count(call, 3); !s.ok()) return s;
+  if (Status s = check_geometry(call, 4); !s.ok()) return s;
   const int64_t p = settings.per_image;
   return std::vector<TensorDesc>{
       {DType::f32, {p, 4}}, {DType::f32, {p}}, {DType::i32, {p}}, {DType::i32, {1}}};

@@ -12,7 +12,7 @@ inline Status check_float(const OpCall& call, size_t input, const char* what) {
   if (!call.has(input))
     return Status::error(Code::argument,
                          std::string("Expected ") + what + " for " + call.name + " but received none");
-  if (call.in[input].dtype == DType::f32) return {};
+  if (call.in[input].dtype == DType::f32 || call.in[input].dtype == call.target.compute) return {};
   return Status::error(Code::dtype, std::string("Expected ") + what + " of dtype float32 but received " +
                                         dtype_name(call.in[input].dtype));
 }

@@ -21,9 +21,9 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   return read_pair(call, "dilation", 1, 1, out->dilation);
 }
 
-// Few channels (a picture) are read as they are; the kernel writes blocked either way.
+// On the CPU few channels (a picture) are read as they are; the kernel writes blocked either way.
 inline Wants wants(const OpCall& call, size_t input) {
-  if (input == 0) return call.in[0].shape[1] <= 4 ? Wants::plain : Wants::blocked;
+  if (input == 0) return call.in[0].shape[1] <= 4 && !call.target.cuda ? Wants::plain : Wants::blocked;
   return input == 3 ? Wants::blocked : Wants::plain;
 }
 
@@ -50,7 +50,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
     if (call.in[3].shape != out) return expected_shape("residual", to_string(out).c_str(), call.in[3].shape);
   }
   if (Status s = check_count(call, 4); !s.ok()) return s;
-  return std::vector<TensorDesc>{{DType::f32, out, Layout::blocked}};
+  return std::vector<TensorDesc>{{call.target.compute, out, Layout::blocked}};
 }
 
 }  // namespace nlrcnn::conv2d

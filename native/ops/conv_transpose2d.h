@@ -21,7 +21,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
     return expected_shape("weight", ("[" + std::to_string(x[1]) + ", O, 2, 2]").c_str(), w);
   if (Status s = check_bias(call, 2, w[1]); !s.ok()) return s;
   if (Status s = check_count(call, 3); !s.ok()) return s;
-  return std::vector<TensorDesc>{{DType::f32, {x[0], w[1], 2 * x[2], 2 * x[3]}, Layout::blocked}};
+  return std::vector<TensorDesc>{{call.target.compute, {x[0], w[1], 2 * x[2], 2 * x[3]}, Layout::blocked}};
 }
 
 }  // namespace nlrcnn::conv_transpose2d

@@ -8,7 +8,7 @@ namespace nlrcnn::linear {
 inline constexpr size_t kInputs = 5;
 
 inline Wants wants(const OpCall&, size_t input) {
-  return input == 0 ? Wants::any : Wants::plain;
+  return input == 0 ? Wants::any : input == 3 ? Wants::activation : Wants::plain;
 }
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
@@ -27,7 +27,9 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
       return expected_shape("accumulate", to_string(out).c_str(), call.in[3].shape);
   }
   if (Status s = check_count(call, 4); !s.ok()) return s;
-  return std::vector<TensorDesc>{{DType::f32, out, Layout::plain}};
+  // What boxes and scores are made of keeps its digits.
+  const DType dtype = call.attrs.flag("float32") ? DType::f32 : call.target.compute;
+  return std::vector<TensorDesc>{{dtype, out, Layout::plain}};
 }
 
 }  // namespace nlrcnn::linear

@@ -1,7 +1,7 @@
 #pragma once
 
-// Every op of the package: native/ops/NAME.h is its contract, native/cpu/NAME.cpp its CPU kernel,
-// lib/ops/NAME.ts its wrapper.
+// Every op of the package: native/ops/NAME.h is its contract, native/cpu/NAME.cpp and native/cuda/NAME.cu its
+// kernels, lib/ops/NAME.ts its wrapper.
 #define NLRCNN_OPS(OP) \
   OP(add_broadcast)    \
   OP(box_clip)         \

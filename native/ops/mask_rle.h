@@ -1,11 +1,11 @@
 #pragma once
 #include "ops/paste_masks.h"
 
-// paste_masks as COCO compressed RLE: probs [D, M, M], boxes [D, 4] (xyxy), count [1]? -> bytes u8 [-1],
-// offsets i32 [-1].
+// paste_masks as COCO compressed RLE: probs [D, M, M], boxes [D, 4] (xyxy), count [1]?, geometry [8]? ->
+// bytes u8 [-1], offsets i32 [-1].
 namespace nlrcnn::mask_rle {
 
-inline constexpr size_t kInputs = 3;
+inline constexpr size_t kInputs = 4;
 
 inline Wants wants(const OpCall&, size_t) {
   return Wants::plain;
@@ -14,6 +14,7 @@ inline Wants wants(const OpCall&, size_t) {
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   paste_masks::Settings settings;
   if (Status s = paste_masks::read_settings(call, &settings); !s.ok()) return s;
+  if (Status s = check_geometry(call, 3); !s.ok()) return s;
   return std::vector<TensorDesc>{{DType::u8, {-1}}, {DType::i32, {-1}}};
 }
 

@@ -36,7 +36,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
     if (room < 0) return expected_shape("x", "with padding at least as large as the kernel", x);
     out[2 + i] = room / settings.stride[i] + 1;
   }
-  return std::vector<TensorDesc>{{DType::f32, out, Layout::blocked}};
+  return std::vector<TensorDesc>{{call.target.compute, out, Layout::blocked}};
 }
 
 }  // namespace nlrcnn::max_pool2d

@@ -81,7 +81,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
                                              std::to_string(settings.heads));
   if (call.has(segments) && (call.in[segments].dtype != DType::i32 || call.in[segments].shape.size() != 1))
     return Status::error(Code::dtype, "Expected segments of dtype int32 and shape [S] for non_local_roi");
-  return std::vector<TensorDesc>{{DType::f32, {in[0], values}}};
+  return std::vector<TensorDesc>{{call.target.compute, {in[0], values}}};
 }
 
 }  // namespace nlrcnn::non_local_roi

@@ -1,5 +1,5 @@
 #pragma once
-#include "ops/check.h"
+#include "ops/geometry.h"
 
 // torchvision's paste_masks_in_image, thresholded: probs [D, M, M], boxes [D, 4] (xyxy), count [1]? -> u8 [D,
 // height, width].
@@ -12,10 +12,12 @@ struct Settings {
   double threshold;
 };
 
-// Shared with mask_rle, which takes the same inputs.
+// Shared with mask_rle, which takes the same inputs and geometry.
 inline Status read_settings(const OpCall& call, Settings* out) {
-  if (Status s = read_integer(call, "height", 1, 0, &out->height); !s.ok()) return s;
-  if (Status s = read_integer(call, "width", 1, 0, &out->width); !s.ok()) return s;
+  if (!call.has(3)) {
+    if (Status s = read_integer(call, "height", 1, 0, &out->height); !s.ok()) return s;
+    if (Status s = read_integer(call, "width", 1, 0, &out->width); !s.ok()) return s;
+  }
   if (Status s = read_number(call, "threshold", 0, 1, 0.5, &out->threshold); !s.ok()) return s;
   if (Status s = check_float(call, 0, "probs"); !s.ok()) return s;
   const Shape& probs = call.in[0].shape;

@@ -1,12 +1,12 @@
 #pragma once
-#include "ops/check.h"
+#include "ops/geometry.h"
 
 // Normalise, bilinear resize, pad, as torchvision's GeneralizedRCNNTransform: pixels u8, u16 or f32 [H, W,
-// C], C 1 or 3
-// -> [1, 3, Hp, Wp].
+// C], C 1 or 3, geometry [8]? -> [1, 3, Hp, Wp]. With geometry the pixels are any number of values of which
+// the first height · width · C are a picture.
 namespace nlrcnn::preprocess {
 
-inline constexpr size_t kInputs = 1;
+inline constexpr size_t kInputs = 2;
 
 struct Settings {
   int64_t output[2], padded[2];
@@ -15,8 +15,10 @@ struct Settings {
 };
 
 inline Status read_settings(const OpCall& call, Settings* out) {
-  if (Status s = read_pair(call, "output_size", 1, 0, out->output); !s.ok()) return s;
   if (Status s = read_pair(call, "padded_size", 1, 0, out->padded); !s.ok()) return s;
+  out->output[0] = out->output[1] = 0;
+  if (!call.has(1))
+    if (Status s = read_pair(call, "output_size", 1, 0, out->output); !s.ok()) return s;
   for (int i = 0; i < 2; ++i)
     if (out->padded[i] < out->output[i])
       return Status::error(Code::argument, "Expected padded_size of preprocess to be at least output_size");
@@ -48,7 +50,10 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (x.size() != 3 || x[0] < 1 || x[1] < 1 || (x[2] != 1 && x[2] != 3))
     return expected_shape("pixels", "[H, W, 1 or 3]", x);
   if (Status s = read_settings(call, &settings); !s.ok()) return s;
-  return std::vector<TensorDesc>{{DType::f32, {1, 3, settings.padded[0], settings.padded[1]}}};
+  if (Status s = check_geometry(call, 1); !s.ok()) return s;
+  const Layout layout = call.target.cuda ? Layout::blocked : Layout::plain;
+  return std::vector<TensorDesc>{
+      {call.target.compute, {1, 3, settings.padded[0], settings.padded[1]}, layout}};
 }
 
 }  // namespace nlrcnn::preprocess

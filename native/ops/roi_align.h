@@ -72,8 +72,9 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
       return expected_shape("levels", "with sides below 2^24", level);
   }
   if (Status s = read_settings(call, &settings); !s.ok()) return s;
-  return std::vector<TensorDesc>{
-      {DType::f32, {rois[0], call.in[2].shape[1], settings.output[0], settings.output[1]}, Layout::blocked}};
+  return std::vector<TensorDesc>{{call.target.compute,
+                                  {rois[0], call.in[2].shape[1], settings.output[0], settings.output[1]},
+                                  Layout::blocked}};
 }
 
 }  // namespace nlrcnn::roi_align

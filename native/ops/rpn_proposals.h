@@ -1,8 +1,8 @@
 #pragma once
-#include "ops/check.h"
+#include "ops/geometry.h"
 
 // torchvision's RegionProposalNetwork.filter_proposals of one image: objectness [1, A, h, w] of each level,
-// then deltas [1, 4A, h, w] -> boxes [P, 4], scores [P], count i32 [1]; P = post_nms_top_n.
+// then deltas [1, 4A, h, w], geometry [8]? -> boxes [P, 4], scores [P], count i32 [1]; P = post_nms_top_n.
 namespace nlrcnn::rpn_proposals {
 
 inline constexpr size_t kInputs = 0;
@@ -14,7 +14,8 @@ struct Settings {
 };
 
 inline Status read_settings(const OpCall& call, Settings* out) {
-  if (Status s = read_pair(call, "image_size", 1, 0, out->image_size); !s.ok()) return s;
+  if (call.in.size() % 2 == 0)
+    if (Status s = read_pair(call, "image_size", 1, 0, out->image_size); !s.ok()) return s;
   if (Status s = read_pair(call, "padded_size", 1, 0, out->padded_size); !s.ok()) return s;
   if (Status s = read_integer(call, "pre_nms_top_n", 1, 1000, &out->pre_nms_top_n); !s.ok()) return s;
   if (Status s = read_integer(call, "post_nms_top_n", 1, 1000, &out->post_nms_top_n); !s.ok()) return s;
@@ -25,14 +26,14 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   return read_numbers(call, "cell_anchors", 4 * anchors, &out->cell_anchors);
 }
 
-inline Wants wants(const OpCall&, size_t) {
-  return Wants::plain;
+inline Wants wants(const OpCall& call, size_t input) {
+  return call.target.cuda && input < call.in.size() / 2 * 2 ? Wants::any : Wants::plain;
 }
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   Settings settings;
   const size_t levels = call.in.size() / 2;
-  if (levels == 0 || call.in.size() % 2)
+  if (levels == 0)
     return Status::error(Code::argument, "Expected objectness and deltas of each level for rpn_proposals");
   for (size_t l = 0; l < levels; ++l) {
     if (Status s = check_float(call, l, "objectness"); !s.ok()) return s;
@@ -43,6 +44,8 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
     if (Status s = check_shape(call, levels + l, "deltas", {1, 4 * shape[1], shape[2], shape[3]}); !s.ok())
       return s;
   }
+  if (call.in.size() % 2)
+    if (Status s = check_geometry(call, 2 * levels); !s.ok()) return s;
   if (Status s = read_settings(call, &settings); !s.ok()) return s;
   const int64_t p = settings.post_nms_top_n;
   return std::vector<TensorDesc>{{DType::f32, {p, 4}}, {DType::f32, {p}}, {DType::i32, {1}}};

@@ -8,8 +8,8 @@ namespace nlrcnn::tap_bias {
 
 inline constexpr size_t kInputs = 4;
 
-inline Wants wants(const OpCall&, size_t) {
-  return Wants::plain;
+inline Wants wants(const OpCall&, size_t input) {
+  return input == 0 ? Wants::activation : Wants::plain;
 }
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
@@ -24,7 +24,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (Status s = check_count(call, 3); !s.ok()) return s;
   if (Status s = read_integer(call, "height", 1, 0, &height); !s.ok()) return s;
   if (Status s = read_integer(call, "width", 1, 0, &width); !s.ok()) return s;
-  return std::vector<TensorDesc>{{DType::f32, {y[0], w[0], height, width}, Layout::blocked}};
+  return std::vector<TensorDesc>{{call.target.compute, {y[0], w[0], height, width}, Layout::blocked}};
 }
 
 }  // namespace nlrcnn::tap_bias

@@ -19,7 +19,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
     return expected_shape(
         "top", ("[" + std::to_string(lateral[0]) + ", " + std::to_string(lateral[1]) + ", h, w]").c_str(),
         top);
-  return std::vector<TensorDesc>{{DType::f32, lateral, Layout::blocked}};
+  return std::vector<TensorDesc>{{call.target.compute, lateral, Layout::blocked}};
 }
 
 }  // namespace nlrcnn::upsample_add

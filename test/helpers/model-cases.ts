@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Device } from '../../dist/device.js';
 import { Parameters } from '../../dist/layers/parameters.js';
 import type { ModelConfig } from '../../dist/models/model-config.js';
 import { parseConfig } from '../../dist/weights/config.js';
 import { expectedShapes } from '../../dist/weights/expected.js';
+import { DEVICE } from './device.js';
 import { seededWeights, type WeightTuning } from './seeded-weights.js';
 
 const TEST_FOLDER = join(__dirname, '..', '..', 'test');
@@ -37,8 +39,11 @@ export const MODEL_CASES = readJson('cases', 'models.json') as ModelCase[];
 export const photoPath = (name: string): string => join(TEST_FOLDER, 'fixtures', 'photos', name);
 
 /** The case's config and its seeded weights. */
-export function seededModel(modelCase: ModelCase): { config: ModelConfig; parameters: Parameters } {
+export function seededModel(
+  modelCase: ModelCase,
+  device: Device = DEVICE,
+): { config: ModelConfig; parameters: Parameters } {
   const config = parseConfig(modelCase.config);
   const state = seededWeights(expectedShapes(config), modelCase.seed, modelCase);
-  return { config, parameters: new Parameters(state) };
+  return { config, parameters: new Parameters(state, device) };
 }

@@ -3,6 +3,7 @@ import { splitChannels } from '../../dist/models/non-local-roi.js';
 import { pictureSize } from '../../dist/models/transform.js';
 import { ops } from '../../dist/ops/index.js';
 import { Tensor } from '../../dist/tensor.js';
+import { DEVICE } from './device.js';
 import type { OpCase } from './goldens.js';
 import { type InputArray, makeInput } from './inputs.js';
 
@@ -131,19 +132,19 @@ function consume(inputs: Inputs, fusion: 'concat' | 'add', x: Tensor, y: Tensor)
   const sums = Float32Array.from({ length: left.y.length / places }, (_, i) =>
     left.y.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b, 0),
   );
-  const accumulate = ops.linear(y, Tensor.from(sums, [left.outputs, sums.length / left.outputs]));
+  const accumulate = ops.linear(y, Tensor.from(sums, [left.outputs, sums.length / left.outputs], DEVICE));
   const right = split(conv, 9);
-  const residual = ops.tapBias(y, Tensor.from(right.y, [right.outputs, y.shape[1]!, 3, 3]), {
+  const residual = ops.tapBias(y, Tensor.from(right.y, [right.outputs, y.shape[1]!, 3, 3], DEVICE), {
     height,
     width,
     bias: inputs['conv.bias'],
   });
   return {
-    fc: ops.linear(x, Tensor.from(left.x, [left.outputs, left.x.length / left.outputs]), {
+    fc: ops.linear(x, Tensor.from(left.x, [left.outputs, left.x.length / left.outputs], DEVICE), {
       ...rest,
       accumulate,
     }),
-    conv: ops.conv2d(x, Tensor.from(right.x, [right.outputs, channels, 3, 3]), { residual, padding }),
+    conv: ops.conv2d(x, Tensor.from(right.x, [right.outputs, channels, 3, 3], DEVICE), { residual, padding }),
   };
 }
 
@@ -155,10 +156,11 @@ export function place({ inputs, attrs }: OpCase): Inputs {
   for (const [name, spec] of Object.entries(inputs)) {
     const { data, shape } = makeInput(spec);
     const own = name === 'w_z.weight' ? shape.slice(0, 2) : shape;
-    placed[name] = Tensor.from(data, own);
+    placed[name] = Tensor.from(data, own, DEVICE);
     host.set(placed[name], { data, shape: own });
   }
-  if (attrs.segments) placed.segments = Tensor.from(Int32Array.from(attrs.segments), [attrs.segments.length]);
+  if (attrs.segments)
+    placed.segments = Tensor.from(Int32Array.from(attrs.segments), [attrs.segments.length], DEVICE);
   return placed;
 }
 

@@ -6,6 +6,7 @@ import { makeNetwork, type Results } from '../../dist/models/mask-rcnn.js';
 import { pictureSize } from '../../dist/models/transform.js';
 import type { Tensor } from '../../dist/tensor.js';
 import { compareDetections } from '../helpers/agreement.js';
+import { DEVICE } from '../helpers/device.js';
 import { golden, loadGoldens, relativeError } from '../helpers/goldens.js';
 import {
   type ExpectedDetection,
@@ -72,7 +73,7 @@ for (const modelCase of MODEL_CASES) {
     const network = makeNetwork(parameters, config);
     const pixels = await decodeImage(photoPath(modelCase.photo));
     const shape = [pixels.height, pixels.width, pixels.channels];
-    const recorder = new Recorder();
+    const recorder = new Recorder(DEVICE);
     const size = pictureSize(pixels.height, pixels.width, config);
     const results = network.forward(recorder, recorder.input('uint8', shape), size);
     const stages = Object.entries(stagesOf(results, network.maskLogits(recorder, results)));
@@ -109,7 +110,7 @@ for (const modelCase of MODEL_CASES) {
 
   test(`${modelCase.name}: detections in the picture's pixels agree with torchvision`, async (t) => {
     const { config, parameters } = seededModel(modelCase);
-    using model = new Model(modelCase.name, config, 'cpu', 'fp32', parameters);
+    using model = new Model(modelCase.name, config, DEVICE, 'fp32', parameters);
     const { detections } = await model.segment(photoPath(modelCase.photo));
     const expected = readJson('goldens', 'models', `${modelCase.name}.json`)
       .detections as ExpectedDetection[];

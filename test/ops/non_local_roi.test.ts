@@ -1,6 +1,7 @@
 import test from 'ava';
 import { ops } from '../../dist/ops/index.js';
 import { Tensor } from '../../dist/tensor.js';
+import { DEVICE } from '../helpers/device.js';
 import { loadCases, loadGoldens, outputError, relativeError } from '../helpers/goldens.js';
 import { makeInput } from '../helpers/inputs.js';
 import { place, runCase } from '../helpers/run-op.js';
@@ -33,9 +34,9 @@ async function attend(name: string, rows: (x: Float32Array[]) => Float32Array[],
   });
   const pair = (part: string) => ({ weight: weights[`${part}.weight`]!, bias: weights[`${part}.bias`]! });
   const y = ops.nonLocalRoi(
-    Tensor.from(flat, [list.length, ...shape.slice(1)]),
+    Tensor.from(flat, [list.length, ...shape.slice(1)], DEVICE),
     { phi: pair('phi'), psi: pair('psi'), g1x1: pair('g_1x1'), g3x3: pair('g_3x3') },
-    { scale: 'rsqrt', segments: Tensor.from(Int32Array.from(segments), [segments.length]) },
+    { scale: 'rsqrt', segments: Tensor.from(Int32Array.from(segments), [segments.length], DEVICE) },
   );
   const read = await y.read();
   const width = read.shape[1]!;

@@ -1,10 +1,15 @@
-#include "core/device.h"
+#include "cpu/device.h"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-namespace nlrcnn {
+#include <cstring>
+
+#include "cpu/onednn.h"
+#include "cpu/plan.h"
+
+namespace nlrcnn::cpu {
 namespace {
 
 constexpr int kNice = 5;
@@ -23,7 +28,8 @@ std::shared_ptr<CpuDevice> CpuDevice::acquire() {
   return device;
 }
 
-CpuDevice::CpuDevice() : thread_([queue = queue_] { loop(queue); }) {}
+CpuDevice::CpuDevice()
+    : Device("cpu", {.block = channel_block()}), thread_([queue = queue_] { loop(queue); }) {}
 
 CpuDevice::~CpuDevice() {
   {
@@ -62,6 +68,28 @@ void CpuDevice::loop(const std::shared_ptr<Queue>& queue) {
   }
 }
 
+Result<std::shared_ptr<Storage>> CpuDevice::allocate(size_t bytes) {
+  auto storage = allocate_host(bytes);
+  if (!storage)
+    return Status::error(Code::out_of_memory,
+                         "Out of memory: " + std::to_string(bytes) + " bytes were asked for");
+  return storage;
+}
+
+Status CpuDevice::upload(void* to, const void* from, size_t bytes) {
+  if (bytes) std::memcpy(to, from, bytes);
+  return {};
+}
+
+Status CpuDevice::download(void* to, const void* from, size_t bytes) {
+  return upload(to, from, bytes);
+}
+
+std::shared_ptr<Plan> CpuDevice::make_plan(Graph graph, std::vector<int> outputs) {
+  auto self = std::static_pointer_cast<CpuDevice>(shared_from_this());
+  return std::make_shared<CpuPlan>(std::move(self), std::move(graph), std::move(outputs));
+}
+
 void* CpuDevice::arena(size_t bytes) {
   if (!arena_ || arena_->bytes() < bytes) {
     arena_.reset();  // before the larger one, so that both never exist at once
@@ -74,4 +102,4 @@ void CpuDevice::release_arena() {
   if (--arena_users_ == 0) arena_.reset();
 }
 
-}  // namespace nlrcnn
+}  // namespace nlrcnn::cpu

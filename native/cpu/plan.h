@@ -1,0 +1,29 @@
+#pragma once
+#include "cpu/device.h"
+
+namespace nlrcnn::cpu {
+
+// Kernels for a graph's shapes, and one offset in the device's arena per value. All but the constructor
+// belongs to the device thread.
+class CpuPlan : public Plan {
+ public:
+  CpuPlan(std::shared_ptr<CpuDevice> device, Graph graph, std::vector<int> outputs)
+      : Plan(std::move(graph), std::move(outputs)), device_(std::move(device)) {}
+
+  Status run(const std::vector<Input>& inputs, const std::atomic<bool>& stop, std::vector<Tensor>* outputs,
+             std::vector<Timing>* timings) override;
+  void dispose() override;
+  size_t arena_bytes() const override { return arena_bytes_; }
+
+ private:
+  Status prepare();
+  Status run_step(size_t index, char* arena, const std::vector<Input>& inputs, std::vector<Tensor>& dynamic);
+
+  std::shared_ptr<CpuDevice> device_;
+  bool prepared_ = false, disposed_ = false;
+  std::vector<std::unique_ptr<Kernel>> kernels_;
+  Placement placement_;
+  size_t arena_bytes_ = 0;
+};
+
+}  // namespace nlrcnn::cpu
