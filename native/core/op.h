@@ -71,7 +71,8 @@ struct RunContext {
   std::vector<View> in, out;
   std::vector<Storage*> in_storage;  // of weights that stay the same between runs; else null
   void* workspace = nullptr;
-  void* stream = nullptr;  // of CUDA kernels: cuda::Stream*
+  // Of CUDA kernels: their cuda::Stream, and the place of two int32 where they report faults.
+  void *stream = nullptr, *faults = nullptr;
   // Outputs with a -1 dimension are allocated by the kernel: fills out[i].
   std::vector<Tensor> dynamic_out;
   Status allocate(size_t output, Shape shape);

@@ -1,0 +1,133 @@
+#include "cuda/library.h"
+
+#include <algorithm>
+
+#include "cpu/onednn.h"
+#include "cuda/emulation/stream.h"
+#include "cuda/numeric.h"
+
+namespace nlrcnn::cuda {
+namespace {
+
+float load(const void* data, DType dtype, int64_t i) {
+  if (dtype == DType::f16) return to_float(static_cast<const Half*>(data)[i]);
+  if (dtype == DType::bf16) return to_float(static_cast<const Bfloat16*>(data)[i]);
+  return static_cast<const float*>(data)[i];
+}
+
+void store(void* data, DType dtype, int64_t i, float v) {
+  if (dtype == DType::f16)
+    static_cast<Half*>(data)[i] = from_float<Half>(v);
+  else if (dtype == DType::bf16)
+    static_cast<Bfloat16*>(data)[i] = from_float<Bfloat16>(v);
+  else
+    static_cast<float*>(data)[i] = v;
+}
+
+// Rows of a matrix of a batch in float32.
+std::vector<float> loaded(const Matrix& matrix, int64_t batch, int64_t rows, int64_t columns) {
+  std::vector<float> out(rows * columns);
+#pragma omp parallel for
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      out[r * columns + c] = load(matrix.data, matrix.dtype, batch * matrix.stride + r * matrix.ld + c);
+  return out;
+}
+
+Status run(const Gemm& g) {
+  for (int64_t b = 0; b < g.batch; ++b) {
+    const auto left = g.transpose_a ? loaded(g.a, b, g.k, g.m) : loaded(g.a, b, g.m, g.k);
+    const auto right = g.transpose_b ? loaded(g.b, b, g.n, g.k) : loaded(g.b, b, g.k, g.n);
+    std::vector<float> product(g.m * g.n, 0.0f);
+    if (g.k > 0) {
+      const Status status = cpu::run_gemm({g.transpose_a, g.transpose_b, g.m, g.n, g.k, left.data(),
+                                           g.transpose_a ? g.m : g.k, right.data(), g.transpose_b ? g.k : g.n,
+                                           product.data(), g.n, g.alpha});
+      if (!status.ok()) return status;
+    }
+#pragma omp parallel for
+    for (int64_t r = 0; r < g.m; ++r)
+      for (int64_t c = 0; c < g.n; ++c) {
+        float v = product[r * g.n + c];
+        if (g.c.data) v += load(g.c.data, g.c.dtype, b * g.c.stride + r * g.c.ld + c);
+        if (g.bias) v += load(g.bias, g.d.dtype, b * g.bias_stride + c);
+        store(g.d.data, g.d.dtype, b * g.d.stride + r * g.d.ld + c, g.relu && v < 0 ? 0 : v);
+      }
+  }
+  return {};
+}
+
+// By im2col, a few rows of the output at a time.
+class Plan final : public ConvolutionPlan {
+ public:
+  explicit Plan(const Convolution& c) : c_(c) {}
+  size_t workspace_bytes() const override { return 0; }
+  Status run(Stream& stream, const ConvolutionData& data) override {
+    return stream.submit([c = c_, data] { return compute(c, data); });
+  }
+
+ private:
+  static Status compute(const Convolution& c, const ConvolutionData& data) {
+    const int64_t k = c.kh * c.kw * c.c, places = c.n * c.out_h * c.out_w;
+    const int64_t chunk = std::max<int64_t>(1, (int64_t{4} << 20) / std::max<int64_t>(k, 1));
+    const auto weight = loaded({const_cast<void*>(data.weight), c.dtype, k, 0}, 0, c.o, k);
+    std::vector<float> columns, product;
+    for (int64_t first = 0; first < places; first += chunk) {
+      const int64_t rows = std::min(chunk, places - first);
+      columns.assign(rows * k, 0.0f);
+      product.resize(rows * c.o);
+#pragma omp parallel for
+      for (int64_t r = 0; r < rows; ++r) gather(c, data.x, first + r, columns.data() + r * k);
+      const Status status = cpu::run_gemm({false, true, rows, c.o, k, columns.data(), k, weight.data(), k,
+                                           product.data(), c.o});
+      if (!status.ok()) return status;
+#pragma omp parallel for
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t o = 0; o < c.o; ++o) {
+          float v = product[r * c.o + o];
+          if (c.residual) v += load(data.residual, c.dtype, (first + r) * c.o + o);
+          if (c.bias) v += load(data.bias, c.dtype, o);
+          store(data.y, c.dtype, (first + r) * c.o + o, c.relu && v < 0 ? 0 : v);
+        }
+    }
+    return {};
+  }
+
+  static void gather(const Convolution& c, const void* x, int64_t place, float* to) {
+    const int64_t n = place / (c.out_h * c.out_w), oy = place / c.out_w % c.out_h, ox = place % c.out_w;
+    for (int64_t ky = 0; ky < c.kh; ++ky)
+      for (int64_t kx = 0; kx < c.kw; ++kx, to += c.c) {
+        const int64_t y = oy * c.stride[0] - c.padding[0] + ky * c.dilation[0],
+                      at = ox * c.stride[1] - c.padding[1] + kx * c.dilation[1];
+        if (y < 0 || y >= c.h || at < 0 || at >= c.w) continue;
+        for (int64_t i = 0; i < c.c; ++i) to[i] = load(x, c.dtype, ((n * c.h + y) * c.w + at) * c.c + i);
+      }
+  }
+
+  Convolution c_;
+};
+
+}  // namespace
+
+Status gemm(Stream& stream, const Gemm& g) {
+  return stream.submit([g] { return run(g); });
+}
+
+Result<std::unique_ptr<ConvolutionPlan>> plan_convolution(Stream&, const Convolution& convolution) {
+  return std::unique_ptr<ConvolutionPlan>(new Plan(convolution));
+}
+
+size_t sort_workspace_bytes(int64_t) {
+  return 0;
+}
+
+Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int bits, void*) {
+  return stream.submit([=] {
+    const uint64_t mask = bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+    std::copy_n(in, count, out);
+    std::stable_sort(out, out + count, [mask](uint64_t a, uint64_t b) { return (a & mask) < (b & mask); });
+    return Status{};
+  });
+}
+
+}  // namespace nlrcnn::cuda
