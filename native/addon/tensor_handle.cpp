@@ -228,9 +228,9 @@ Napi::Value read(const Napi::CallbackInfo& info) {
       result->tensor = {desc, allocate_host(bytes)};
       if (!result->tensor.storage)
         result->status = Status::error(Code::out_of_memory, "Out of memory for reading a tensor");
-      else if (!slot->storage && bytes)
+      else if (bytes && !slot->storage)
         std::memcpy(result->tensor.storage->data(), slot->dynamic.storage->data(), bytes);
-      else
+      else if (bytes)
         result->status = slot->device->download(result->tensor.storage->data(), slot->storage->data(), bytes);
       return;
     }
