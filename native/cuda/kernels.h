@@ -18,7 +18,7 @@ inline Stream& stream_of(const RunContext& context) {
 }
 
 inline constexpr int kBlock = 8;  // channels that activations are rounded up to: 16 bytes of half precision
-inline int64_t padded(int64_t channels) {
+NLRCNN_HD inline int64_t padded(int64_t channels) {
   return (channels + kBlock - 1) / kBlock * kBlock;
 }
 
