@@ -32,16 +32,16 @@ export function judgeCuda({
   );
   if (fitting.length > 0) return { gpus: fitting, reason: '' };
   const own = [...new Set(gpus.map((gpu) => `sm_${gpu.computeCapability.replace('.', '')}`))].join(', ');
-  return { gpus: [], reason: `this GPU is ${own}, this build has ${listArchitectures(architectures)}` };
+  const built = listArchitectures(architectures).join(', ') || 'no kernels';
+  return { gpus: [], reason: `this GPU is ${own}, this build has ${built}` };
 }
 
-/** "80 90-ptx" as "sm_80, PTX for sm_90". */
-export function listArchitectures(architectures: string): string {
+/** "80 90-ptx" as "sm_80" and "PTX for sm_90". */
+export function listArchitectures(architectures: string): string[] {
   return architectures
     .split(' ')
     .filter(Boolean)
-    .map((entry) => (entry.endsWith('-ptx') ? `PTX for sm_${entry.slice(0, -4)}` : `sm_${entry}`))
-    .join(', ');
+    .map((entry) => (entry.endsWith('-ptx') ? `PTX for sm_${entry.slice(0, -4)}` : `sm_${entry}`));
 }
 
 let verdict: CudaVerdict | undefined;

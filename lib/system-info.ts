@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import sharp from 'sharp';
-import { type Binding, binding, bindingPath, type CpuInfo } from './binding.js';
+import { type Binding, binding, bindingPath, type CpuInfo, type Gpu } from './binding.js';
+import { judgeCuda, listArchitectures } from './cuda.js';
 import { version } from './version.js';
 
 export interface SystemInfo {
@@ -17,29 +17,35 @@ export interface SystemInfo {
     problem?: string;
     cpu?: CpuInfo;
   };
-  gpu: { driver: string | null; devices: { name: string; computeCapability: string }[] };
+  gpu: { driver: string | null; devices: Gpu[] };
   cuda: {
-    /** Architectures that this build has kernels for. */
+    /** Path of the plugin with the kernels, "" where this build has none. */
+    plugin: string;
+    /** Architectures that it has kernels for, as "sm_90" or "PTX for sm_90". */
     compiled: string[];
+    /** Path of each library that it needs, null for a missing one. */
     libraries: Record<string, string | null>;
-    /** What is missing for CUDA, in words. */
+    versions: string;
+    /** Numbers of the GPUs that can be used. */
+    usable: number[];
+    /** What `--device auto` takes, and why not CUDA where it does not. */
     verdict: string;
   };
   images: { sharp: string; libvips: string };
 }
 
 const FEATURES = ['avx2', 'fma', 'avx512f', 'avx512bw', 'avx512_vnni', 'avx512_bf16', 'amx_bf16'];
-const CUDA_LIBRARIES = ['libcuda.so', 'libcudart.so', 'libcublas.so', 'libcublasLt.so', 'libcudnn.so'];
 
 /** What this machine and this build offer. */
 export function systemInfo(): SystemInfo {
+  const addon = addonInfo();
   return {
     version,
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
     cpu: cpuModel(),
-    addon: addonInfo(),
-    ...gpuInfo(),
+    addon,
+    ...gpuInfo(!addon.problem),
     images: { sharp: sharp.versions.sharp ?? '', libvips: sharp.versions.vips },
   };
 }
@@ -69,49 +75,31 @@ function addonInfo(): SystemInfo['addon'] {
   return { path, origin, cpu: loaded.cpuInfo() };
 }
 
-function gpuInfo(): Pick<SystemInfo, 'gpu' | 'cuda'> {
+function gpuInfo(addonLoads: boolean): Pick<SystemInfo, 'gpu' | 'cuda'> {
   const driver = readOr('/proc/driver/nvidia/version', '').match(/Module\s+([\d.]+)/)?.[1] ?? null;
-  const query = ['--query-gpu=name,compute_cap', '--format=csv,noheader'];
-  const devices = runOr('nvidia-smi', query, '')
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => {
-      const [name = '', computeCapability = ''] = line.split(',').map((part) => part.trim());
-      return { name, computeCapability };
-    });
-  const known = runOr('ldconfig', ['-p'], runOr('/sbin/ldconfig', ['-p'], ''));
-  const libraries = Object.fromEntries(
-    CUDA_LIBRARIES.map((name) => {
-      const escaped = name.replaceAll('.', '\\.');
-      return [name, known.match(new RegExp(`${escaped}\\S*.*=> (\\S+)`))?.[1] ?? null];
-    }),
-  );
-  const reasons = [
-    'this build has no CUDA kernels',
-    ...(driver || libraries['libcuda.so'] ? [] : ['no NVIDIA driver']),
-    ...(devices.length > 0 ? [] : ['no GPU']),
-  ];
+  if (!addonLoads) {
+    const cuda = { plugin: '', compiled: [], libraries: {}, versions: '', usable: [] };
+    return { gpu: { driver, devices: [] }, cuda: { ...cuda, verdict: 'unknown, as the addon did not load' } };
+  }
+  const info = binding().cudaInfo();
+  const { gpus: usable, reason } = judgeCuda(info);
+  const libraries = Object.entries(info.libraries).map(([name, path]) => [name, path || null]);
   return {
-    gpu: { driver, devices },
-    cuda: { compiled: [], libraries, verdict: `CUDA is not used: ${reasons.join(', ')}` },
+    gpu: { driver, devices: info.gpus },
+    cuda: {
+      plugin: info.plugin,
+      compiled: listArchitectures(info.architectures),
+      libraries: Object.fromEntries(libraries),
+      versions: info.versions,
+      usable,
+      verdict: reason ? `CUDA is not used: ${reason}` : `CUDA is used: cuda:${usable[0]}`,
+    },
   };
 }
 
 function readOr(path: string, fallback: string): string {
   try {
     return readFileSync(path, 'utf8');
-  } catch {
-    return fallback;
-  }
-}
-
-function runOr(command: string, args: string[], fallback: string): string {
-  try {
-    return execFileSync(command, args, {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: 5000,
-    });
   } catch {
     return fallback;
   }

@@ -1,11 +1,14 @@
 // Makes this checkout ready to run: system packages (Debian, Ubuntu), npm packages, the native addon, the JavaScript.
 // Does what is missing and nothing else, so that it can run before every command. Notes go to standard error.
 //
-//   node scripts/setup.mjs [--lint]     --lint: also what `npm run lint` needs
+//   node scripts/setup.mjs [--lint] [--emulation]
+//
+// --lint: also what `npm run lint` needs; --emulation: also the CUDA kernels for the CPU, which the tests run.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -79,7 +82,7 @@ function digest(...paths) {
       : readdirSync(join(ROOT, path), { recursive: true, withFileTypes: true });
     if (!entries) add(path);
     for (const entry of entries ?? []) {
-      if (!entry.isFile() || !/\.(cpp|h|m?ts|json)$/.test(entry.name)) continue;
+      if (!entry.isFile() || !/\.(cpp|cu|h|m?ts|json|cmake|txt)$/.test(entry.name)) continue;
       add(join(entry.parentPath, entry.name).slice(ROOT.length + 1));
     }
   }
@@ -103,12 +106,18 @@ systemPackages();
 once('node_modules/.nlrcnn', 'installing npm packages', digest('package-lock.json'), () =>
   run('npm', ['ci', '--no-audit', '--no-fund']),
 );
-once(
-  'build/.nlrcnn',
-  'building the native addon (about two minutes)',
-  digest('native', 'CMakeLists.txt', 'package-lock.json'),
-  () => run('npx', ['cmake-js', 'compile', '--parallel', '4', '--log-level', 'error']),
-);
+const native = digest('native', 'CMakeLists.txt', 'package-lock.json');
+const compile = ['cmake-js', 'compile', '--parallel', String(availableParallelism()), '--log-level', 'error'];
+once('build/.nlrcnn', 'building the native addon (about two minutes)', native, () => run('npx', compile));
+if (process.argv.includes('--emulation')) {
+  const configure = ['cmake-js', 'configure', '--CDNLRCNN_EMULATION=ON', '--log-level', 'error'];
+  once(
+    'build/.nlrcnn-emulation',
+    'building the emulated CUDA kernels (about a minute)',
+    native,
+    () => run('npx', configure) && run('npx', compile),
+  );
+}
 once(
   'dist/.nlrcnn',
   'compiling TypeScript',

@@ -47,11 +47,16 @@ function describe({ version, node, platform, cpu, addon, gpu, cuda, images }: Sy
     ['pictures', `sharp ${images.sharp}, libvips ${images.libvips}`],
     [
       'GPU',
-      gpu.devices.map(({ name, computeCapability }) => `${name} (${computeCapability})`).join(', ') ||
-        'none found',
+      gpu.devices
+        .map(({ name, computeCapability, memory, freeMemory }) => {
+          const [all, free] = [memory, freeMemory].map((bytes) => (bytes / 2 ** 30).toFixed(1));
+          return `${name} (sm_${computeCapability.replace('.', '')}, ${free} of ${all} GiB free)`;
+        })
+        .join(', ') || 'none that CUDA shows',
     ],
     ['driver', gpu.driver ?? 'none found'],
-    ['CUDA kernels', cuda.compiled.join(', ') || 'none in this build'],
+    ['CUDA kernels', cuda.compiled.join(', ') || (cuda.plugin ? 'not loaded' : 'none in this build')],
+    ['CUDA', cuda.versions],
     ...found.map((line, i): [string, string] => [i === 0 ? 'CUDA libraries' : '', line]),
     ['verdict', addon.problem ? 'nothing runs until the addon loads' : `the CPU works; ${cuda.verdict}`],
   ];

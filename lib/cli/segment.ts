@@ -1,3 +1,4 @@
+import { cudaVerdict } from '../cuda.js';
 import type { DeviceOption, Precision } from '../device.js';
 import { isNlrcnnError } from '../errors.js';
 import { loadModel, type Model, type Segmentation } from '../model.js';
@@ -87,6 +88,8 @@ export async function segment(args: string[], signal: AbortSignal): Promise<numb
   const device = values.device as DeviceOption | undefined;
   const precision = values.precision as Precision | undefined;
   using model = await loadModel({ model: name, weights, config, device, precision });
+  if (model.device === 'cpu' && (device ?? 'auto') === 'auto')
+    process.stderr.write(`nlrcnn: on the CPU, as ${cudaVerdict().reason}\n`);
   return await run({ images, model, out, formats, score, maxDetections, signal });
 }
 

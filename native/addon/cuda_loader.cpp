@@ -84,7 +84,7 @@ CudaLibrary find() {
   const char* chosen = std::getenv("NLRCNN_CUDA_PLUGIN");
   out.path = chosen ? chosen : folder_of(reinterpret_cast<const void*>(&cuda_library)) + "/libnlrcnn_cuda.so";
   if (access(out.path.c_str(), R_OK) != 0) {
-    out.problem = "this build has no CUDA kernels (" + out.path + " is not there)";
+    out.problem = chosen ? out.path + " cannot be read" : "this build has no CUDA kernels";
     out.path = "";
     return out;
   }

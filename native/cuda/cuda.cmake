@@ -1,7 +1,7 @@
 # The CUDA backend: a plugin that the addon loads where there is a driver, built where nvcc, cuBLAS and cuDNN are
 # (NLRCNN_CUDA=OFF leaves it out); and its emulation on the CPU, which the tests run everywhere.
 option(NLRCNN_CUDA "Build the CUDA plugin where there is a CUDA compiler" ON)
-option(NLRCNN_EMULATION "Build the emulation that the tests use" ON)
+option(NLRCNN_EMULATION "Build the emulation that the tests use" OFF)
 file(GLOB CUDA_SOURCES CONFIGURE_DEPENDS native/cuda/*.cu)
 file(GLOB CUDA_HOST_SOURCES CONFIGURE_DEPENDS native/cuda/*.cpp)
 file(GLOB GPU_SOURCES CONFIGURE_DEPENDS native/cuda/gpu/*.cu native/cuda/gpu/*.cpp)
