@@ -20,31 +20,41 @@ import { tapBias } from './tap_bias.js';
 import { topk } from './topk.js';
 import { upsampleAdd } from './upsample_add.js';
 
-/** The op queued at once: outputs come back before it has run, `read()` waits. */
-function now<A extends unknown[], R>(op: (context: OpContext, ...args: A) => R): (...args: A) => R {
-  return (...args) => op(eager, ...args);
+type Bound<F> = F extends (context: OpContext, ...args: infer A) => infer R ? (...args: A) => R : never;
+
+const ALL = {
+  addBroadcast,
+  boxClip,
+  boxDecode,
+  boxDetections,
+  boxRescale,
+  conv2d,
+  convTranspose2d,
+  linear,
+  maskProbs,
+  maskRle,
+  maxPool2d,
+  nms,
+  nonLocalRoi,
+  pasteMasks,
+  preprocess,
+  roiAlign,
+  rpnProposals,
+  tapBias,
+  topk,
+  upsampleAdd,
+};
+
+/** Every op of the package, taken by `context`: recorded, or queued at once. */
+export function opsFor(context: OpContext): { [K in keyof typeof ALL]: Bound<(typeof ALL)[K]> } {
+  const bound = Object.entries(ALL).map(([name, op]) => [
+    name,
+    (...args: unknown[]) => (op as (context: OpContext, ...args: unknown[]) => unknown)(context, ...args),
+  ]);
+  return Object.fromEntries(bound);
 }
 
-/** Every op, run eagerly on tensors of `Tensor.from`. */
-export const ops = {
-  addBroadcast: now(addBroadcast),
-  boxClip: now(boxClip),
-  boxDecode: now(boxDecode),
-  boxDetections: now(boxDetections),
-  boxRescale: now(boxRescale),
-  conv2d: now(conv2d),
-  convTranspose2d: now(convTranspose2d),
-  linear: now(linear),
-  maskProbs: now(maskProbs),
-  maskRle: now(maskRle),
-  maxPool2d: now(maxPool2d),
-  nms: now(nms),
-  nonLocalRoi: now(nonLocalRoi),
-  pasteMasks: now(pasteMasks),
-  preprocess: now(preprocess),
-  roiAlign: now(roiAlign),
-  rpnProposals: now(rpnProposals),
-  tapBias: now(tapBias),
-  topk: now(topk),
-  upsampleAdd: now(upsampleAdd),
-};
+/**
+ * Every op, run eagerly on the device of its tensors: outputs come back before it has run, `read()` waits.
+ */
+export const ops = opsFor(eager);

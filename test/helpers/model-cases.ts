@@ -5,7 +5,6 @@ import { Parameters } from '../../dist/layers/parameters.js';
 import type { ModelConfig } from '../../dist/models/model-config.js';
 import { parseConfig } from '../../dist/weights/config.js';
 import { expectedShapes } from '../../dist/weights/expected.js';
-import { DEVICE } from './device.js';
 import { seededWeights, type WeightTuning } from './seeded-weights.js';
 
 const TEST_FOLDER = join(__dirname, '..', '..', 'test');
@@ -41,7 +40,7 @@ export const photoPath = (name: string): string => join(TEST_FOLDER, 'fixtures',
 /** The case's config and its seeded weights. */
 export function seededModel(
   modelCase: ModelCase,
-  device: Device = DEVICE,
+  device: Device,
 ): { config: ModelConfig; parameters: Parameters } {
   const config = parseConfig(modelCase.config);
   const state = seededWeights(expectedShapes(config), modelCase.seed, modelCase);

@@ -1,31 +1,34 @@
+import { Recorder } from '../../dist/device.js';
 import { cellAnchors } from '../../dist/models/anchors.js';
 import { splitChannels } from '../../dist/models/non-local-roi.js';
 import { pictureSize } from '../../dist/models/transform.js';
-import { ops } from '../../dist/ops/index.js';
+import { ops as eagerOps, opsFor } from '../../dist/ops/index.js';
 import { Tensor } from '../../dist/tensor.js';
-import { DEVICE } from './device.js';
+import type { Place } from './device.js';
 import type { OpCase } from './goldens.js';
 import { type InputArray, makeInput } from './inputs.js';
 
 /** Inputs of a case on the device; absent ones are undefined. */
 type Inputs = Record<string, Tensor | undefined>;
 /** Outputs under the names that the goldens give them. */
-type Run = (inputs: Inputs, testCase: OpCase) => Record<string, Tensor>;
+type Run = (ops: typeof eagerOps, inputs: Inputs, testCase: OpCase) => Record<string, Tensor>;
 
 /** How a case of test/cases/OP.json is run with the library's ops. */
 export const RUNS: Record<string, Run> = {
-  conv2d: ({ x, weight, bias, residual }, { attrs }) => ({
+  conv2d: (ops, { x, weight, bias, residual }, { attrs }) => ({
     out: ops.conv2d(x!, weight!, { bias, residual, ...attrs }),
   }),
-  conv_transpose2d: ({ x, weight, bias }, { attrs }) => ({
+  conv_transpose2d: (ops, { x, weight, bias }, { attrs }) => ({
     out: ops.convTranspose2d(x!, weight!, { bias, relu: attrs.relu }),
   }),
-  linear: ({ x, weight, bias }, { attrs }) => ({ out: ops.linear(x!, weight!, { bias, relu: attrs.relu }) }),
-  max_pool2d: ({ x }, { attrs }) => ({
+  linear: (ops, { x, weight, bias }, { attrs }) => ({
+    out: ops.linear(x!, weight!, { bias, relu: attrs.relu }),
+  }),
+  max_pool2d: (ops, { x }, { attrs }) => ({
     out: ops.maxPool2d(x!, { kernel: attrs.kernel, stride: attrs.stride, padding: attrs.padding }),
   }),
-  upsample_add: ({ top, lateral }) => ({ out: ops.upsampleAdd(top!, lateral!) }),
-  roi_align: ({ x, rois }, { attrs }) => ({
+  upsample_add: (ops, { top, lateral }) => ({ out: ops.upsampleAdd(top!, lateral!) }),
+  roi_align: (ops, { x, rois }, { attrs }) => ({
     out: ops.roiAlign([x!], rois!, {
       outputSize: attrs.output_size,
       spatialScales: [attrs.spatial_scale],
@@ -33,7 +36,7 @@ export const RUNS: Record<string, Run> = {
       aligned: attrs.aligned,
     }),
   }),
-  multi_scale_roi_align: ({ level0, level1, level2, level3, rois }, { attrs }) => ({
+  multi_scale_roi_align: (ops, { level0, level1, level2, level3, rois }, { attrs }) => ({
     out: ops.roiAlign([level0!, level1!, level2!, level3!], rois!, {
       outputSize: attrs.output_size,
       spatialScales: attrs.spatial_scales,
@@ -42,15 +45,15 @@ export const RUNS: Record<string, Run> = {
       canonicalLevel: attrs.canonical_level,
     }),
   }),
-  nms: ({ boxes, scores }, { attrs }) => ({
+  nms: (ops, { boxes, scores }, { attrs }) => ({
     keep: ops.nms(boxes!, scores!, { threshold: attrs.iou_threshold }),
   }),
-  batched_nms: ({ boxes, scores, groups }, { attrs }) => ({
+  batched_nms: (ops, { boxes, scores, groups }, { attrs }) => ({
     keep: ops.nms(boxes!, scores!, { threshold: attrs.iou_threshold, groups }),
   }),
-  box_decode: ({ boxes, deltas }, { attrs }) => ({ out: ops.boxDecode(boxes!, deltas!, attrs.weights) }),
-  box_clip: ({ boxes }, { attrs }) => ({ out: ops.boxClip(boxes!, attrs.image_size) }),
-  rpn_proposals: (inputs, { attrs }) => {
+  box_decode: (ops, { boxes, deltas }, { attrs }) => ({ out: ops.boxDecode(boxes!, deltas!, attrs.weights) }),
+  box_clip: (ops, { boxes }, { attrs }) => ({ out: ops.boxClip(boxes!, attrs.image_size) }),
+  rpn_proposals: (ops, inputs, { attrs }) => {
     const levels = attrs.anchor_sizes.map((_: unknown, l: number) => l) as number[];
     return {
       ...ops.rpnProposals(
@@ -69,7 +72,7 @@ export const RUNS: Record<string, Run> = {
       ),
     };
   },
-  box_detections: ({ class_logits, box_regression, proposals }, { attrs }) => ({
+  box_detections: (ops, { class_logits, box_regression, proposals }, { attrs }) => ({
     ...ops.boxDetections(class_logits!, box_regression!, proposals!, {
       imageSize: attrs.image_size,
       scoreThresh: attrs.score_thresh,
@@ -78,7 +81,7 @@ export const RUNS: Record<string, Run> = {
       weights: attrs.weights,
     }),
   }),
-  preprocess: ({ picture }, { attrs }) => {
+  preprocess: (ops, { picture }, { attrs }) => {
     const [height, width] = picture!.shape as [number, number];
     const size = pictureSize(height, width, attrs as Parameters<typeof pictureSize>[2]);
     return {
@@ -91,11 +94,11 @@ export const RUNS: Record<string, Run> = {
       }),
     };
   },
-  paste_masks: ({ masks, boxes }, { attrs }) => {
+  paste_masks: (ops, { masks, boxes }, { attrs }) => {
     const [height, width] = attrs.image_size;
     return { bitmaps: ops.pasteMasks(masks!, boxes!, { height, width, threshold: 0.5 }) };
   },
-  non_local_roi: (inputs, { attrs }) => {
+  non_local_roi: (ops, inputs, { attrs }) => {
     const pair = (name: string) =>
       inputs[`${name}.weight`] && { weight: inputs[`${name}.weight`]!, bias: inputs[`${name}.bias`]! };
     const x = inputs.x!;
@@ -104,12 +107,19 @@ export const RUNS: Record<string, Run> = {
       { phi: pair('phi'), psi: pair('psi'), g1x1: pair('g_1x1')!, g3x3: pair('g_3x3')!, wF: inputs.w_f },
       { pairwise: attrs.pairwise, scale: attrs.scale, numHeads: attrs.num_heads, segments: inputs.segments },
     );
-    return { y, ...consume(inputs, attrs.fusion, x, y) };
+    return { y, ...consume(ops, inputs, attrs.fusion, x, y) };
   },
 };
 
 /** The two consumers of z that the goldens hold, without z (identities 2 and 3). */
-function consume(inputs: Inputs, fusion: 'concat' | 'add', x: Tensor, y: Tensor): Record<string, Tensor> {
+function consume(
+  ops: typeof eagerOps,
+  inputs: Inputs,
+  fusion: 'concat' | 'add',
+  x: Tensor,
+  y: Tensor,
+): Record<string, Tensor> {
+  const { device } = inputs.x!;
   const [height, width] = x.shape.slice(2) as [number, number];
   const { fc, conv, ...rest } = { fc: 'fc.weight', conv: 'conv.weight', bias: inputs['fc.bias']! };
   const padding = [1, 1] as const;
@@ -132,43 +142,56 @@ function consume(inputs: Inputs, fusion: 'concat' | 'add', x: Tensor, y: Tensor)
   const sums = Float32Array.from({ length: left.y.length / places }, (_, i) =>
     left.y.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b, 0),
   );
-  const accumulate = ops.linear(y, Tensor.from(sums, [left.outputs, sums.length / left.outputs], DEVICE));
+  const accumulate = ops.linear(y, Tensor.from(sums, [left.outputs, sums.length / left.outputs], device!));
   const right = split(conv, 9);
-  const residual = ops.tapBias(y, Tensor.from(right.y, [right.outputs, y.shape[1]!, 3, 3], DEVICE), {
+  const residual = ops.tapBias(y, Tensor.from(right.y, [right.outputs, y.shape[1]!, 3, 3], device!), {
     height,
     width,
     bias: inputs['conv.bias'],
   });
   return {
-    fc: ops.linear(x, Tensor.from(left.x, [left.outputs, left.x.length / left.outputs], DEVICE), {
+    fc: ops.linear(x, Tensor.from(left.x, [left.outputs, left.x.length / left.outputs], device!), {
       ...rest,
       accumulate,
     }),
-    conv: ops.conv2d(x, Tensor.from(right.x, [right.outputs, channels, 3, 3], DEVICE), { residual, padding }),
+    conv: ops.conv2d(x, Tensor.from(right.x, [right.outputs, channels, 3, 3], device!), {
+      residual,
+      padding,
+    }),
   };
 }
 
 const host = new WeakMap<Tensor, { data: InputArray; shape: number[] }>();
 
-/** The inputs of a case on the device. `w_z` loses its two trailing ones, and `segments` comes from the attributes. */
-export function place({ inputs, attrs }: OpCase): Inputs {
+/** The inputs of a case on a device. `w_z` loses its two trailing ones, and `segments` comes from the attributes. */
+export function place({ inputs, attrs }: OpCase, { device }: Place): Inputs {
   const placed: Inputs = {};
   for (const [name, spec] of Object.entries(inputs)) {
     const { data, shape } = makeInput(spec);
     const own = name === 'w_z.weight' ? shape.slice(0, 2) : shape;
-    placed[name] = Tensor.from(data, own, DEVICE);
+    placed[name] = Tensor.from(data, own, device);
     host.set(placed[name], { data, shape: own });
   }
-  if (attrs.segments)
-    placed.segments = Tensor.from(Int32Array.from(attrs.segments), [attrs.segments.length], DEVICE);
+  if (attrs.segments) {
+    placed.segments = Tensor.from(Int32Array.from(attrs.segments), [attrs.segments.length], device);
+  }
   return placed;
 }
 
-/** Runs a case and reads its outputs. */
-export async function runCase(op: string, testCase: OpCase): Promise<Record<string, Output>> {
-  const outputs = Object.entries(RUNS[op]!(place(testCase), testCase));
-  const read = await Promise.all(outputs.map(async ([name, tensor]) => [name, await tensor.read()] as const));
-  return Object.fromEntries(read) as Record<string, Output>;
+/** Runs a case and reads its outputs: op by op, or as a plan where it is in fewer bits. */
+export async function runCase(op: string, testCase: OpCase, where: Place): Promise<Record<string, Output>> {
+  const inputs = place(testCase, where);
+  if (!where.precision || where.precision === 'fp32') {
+    const outputs = Object.entries(RUNS[op]!(eagerOps, inputs, testCase));
+    const read = await Promise.all(outputs.map(async ([name, tensor]) => [name, await tensor.read()]));
+    return Object.fromEntries(read) as Record<string, Output>;
+  }
+  const recorder = new Recorder(where.device, where.precision);
+  const outputs = Object.entries(RUNS[op]!(opsFor(recorder), inputs, testCase));
+  const plan = recorder.finish(outputs.map(([, tensor]) => tensor));
+  const read = await plan.run([]);
+  plan.dispose();
+  return Object.fromEntries(outputs.map(([name], i) => [name, read[i]])) as unknown as Record<string, Output>;
 }
 
 export interface Output {

@@ -6,7 +6,7 @@ import { makeNetwork, type Results } from '../../dist/models/mask-rcnn.js';
 import { pictureSize } from '../../dist/models/transform.js';
 import type { Tensor } from '../../dist/tensor.js';
 import { compareDetections } from '../helpers/agreement.js';
-import { DEVICE } from '../helpers/device.js';
+import { CUDA, EMULATED, onDevices } from '../helpers/device.js';
 import { golden, loadGoldens, relativeError } from '../helpers/goldens.js';
 import {
   type ExpectedDetection,
@@ -67,13 +67,19 @@ function matchRows(actual: Float32Array, expected: Float32Array): number[] {
   });
 }
 
-for (const modelCase of MODEL_CASES) {
-  test(`${modelCase.name}: every stage and all detections agree with torchvision`, async (t) => {
-    const { config, parameters } = seededModel(modelCase);
+// The emulation takes minutes for the deepest networks and the pictures of full size.
+const SLOW = ['r50-landscape', 'r50-portrait', 'r101', 'r152'];
+const cases = onDevices(MODEL_CASES).filter(
+  ([device, { name }]) => !(EMULATED && device === CUDA && SLOW.includes(name)),
+);
+
+for (const [device, modelCase] of cases) {
+  test(`${device} ${modelCase.name}: every stage and all detections agree with torchvision`, async (t) => {
+    const { config, parameters } = seededModel(modelCase, device);
     const network = makeNetwork(parameters, config);
     const pixels = await decodeImage(photoPath(modelCase.photo));
     const shape = [pixels.height, pixels.width, pixels.channels];
-    const recorder = new Recorder(DEVICE);
+    const recorder = new Recorder(device);
     const size = pictureSize(pixels.height, pixels.width, config);
     const results = network.forward(recorder, recorder.input('uint8', shape), size);
     const stages = Object.entries(stagesOf(results, network.maskLogits(recorder, results)));
@@ -108,9 +114,9 @@ for (const modelCase of MODEL_CASES) {
     }
   });
 
-  test(`${modelCase.name}: detections in the picture's pixels agree with torchvision`, async (t) => {
-    const { config, parameters } = seededModel(modelCase);
-    using model = new Model(modelCase.name, config, DEVICE, 'fp32', parameters);
+  test(`${device} ${modelCase.name}: detections in the picture's pixels agree with torchvision`, async (t) => {
+    const { config, parameters } = seededModel(modelCase, device);
+    using model = new Model(modelCase.name, config, device, 'fp32', parameters);
     const { detections } = await model.segment(photoPath(modelCase.photo));
     const expected = readJson('goldens', 'models', `${modelCase.name}.json`)
       .detections as ExpectedDetection[];

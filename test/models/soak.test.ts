@@ -6,7 +6,7 @@ const rss = () => process.memoryUsage().rss;
 
 test('300 pictures in a row: memory after the last within 5 % of that after the 30th', async (t) => {
   const modelCase = MODEL_CASES.find(({ name }) => name === 'nl-box')!;
-  const { config, parameters } = seededModel(modelCase);
+  const { config, parameters } = seededModel(modelCase, 'cpu');
   using model = new Model('soak', config, 'cpu', 'fp32', parameters);
   let early = 0;
   for (let i = 1; i <= 300; i++) {

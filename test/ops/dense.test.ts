@@ -1,4 +1,5 @@
 import test from 'ava';
+import { onDevices } from '../helpers/device.js';
 import { golden, loadCases, loadGoldens, outputError } from '../helpers/goldens.js';
 import { runCase } from '../helpers/run-op.js';
 
@@ -6,9 +7,9 @@ const OPS = ['conv2d', 'conv_transpose2d', 'linear', 'max_pool2d', 'upsample_add
 
 for (const op of OPS) {
   const goldens = loadGoldens(op);
-  for (const testCase of loadCases(op)) {
-    test(`${op} ${testCase.name} agrees with PyTorch`, async (t) => {
-      const { out } = await runCase(op, testCase);
+  for (const [device, testCase] of onDevices(loadCases(op))) {
+    test(`${device} ${op} ${testCase.name} agrees with PyTorch`, async (t) => {
+      const { out } = await runCase(op, testCase, { device });
       const error = outputError(goldens, testCase, out!.data);
       t.true(error <= 1e-5, `relative error ${error}`);
       if (!testCase.sample_stride) t.deepEqual(out!.shape, golden(goldens, `${testCase.name}.out`).shape);

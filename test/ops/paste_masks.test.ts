@@ -1,6 +1,7 @@
 import test from 'ava';
 import { binding } from '../../dist/binding.js';
 import { ops } from '../../dist/ops/index.js';
+import { onDevices } from '../helpers/device.js';
 import { golden, loadCases, loadGoldens } from '../helpers/goldens.js';
 import { place, runCase } from '../helpers/run-op.js';
 
@@ -11,22 +12,22 @@ function unpack(bits: ArrayLike<number>, n: number): Uint8Array {
   return Uint8Array.from({ length: n }, (_, i) => (bits[i >> 3]! >> (7 - (i & 7))) & 1);
 }
 
-for (const testCase of loadCases('paste_masks')) {
+for (const [device, testCase] of onDevices(loadCases('paste_masks'))) {
   // Tensors of a case are [N, 1, M, M] as in torchvision; the op takes [N, M, M].
   const masks = testCase.inputs.masks!;
-  masks.shape = [masks.shape[0]!, ...masks.shape.slice(2)];
+  masks.shape = [masks.shape[0]!, ...masks.shape.slice(-2)];
   const [height, width] = testCase.attrs.image_size as [number, number];
 
-  test(`paste_masks ${testCase.name} covers torchvision's pixels`, async (t) => {
-    const { bitmaps } = await runCase('paste_masks', testCase);
+  test(`${device} paste_masks ${testCase.name} covers torchvision's pixels`, async (t) => {
+    const { bitmaps } = await runCase('paste_masks', testCase, { device });
     const expected = unpack(golden(goldens, `${testCase.name}.bits`).data, bitmaps!.data.length);
     t.deepEqual(bitmaps!.data, expected);
   });
 
-  test(`mask_rle ${testCase.name} is the RLE of the pasted masks`, async (t) => {
-    const { masks, boxes } = place(testCase);
+  test(`${device} mask_rle ${testCase.name} is the RLE of the pasted masks`, async (t) => {
+    const { masks, boxes } = place(testCase, { device });
     const { bytes, offsets } = ops.maskRle(masks!, boxes!, { height, width, threshold: 0.5 });
-    const { bitmaps } = await runCase('paste_masks', testCase);
+    const { bitmaps } = await runCase('paste_masks', testCase, { device });
     const text = Buffer.from((await bytes.read()).data as Uint8Array).toString('latin1');
     const at = (await offsets.read()).data as Int32Array;
     const n = bitmaps!.shape[0]!;

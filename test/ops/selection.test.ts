@@ -1,12 +1,13 @@
 import test from 'ava';
+import { onDevices } from '../helpers/device.js';
 import { golden, loadCases, loadGoldens, relativeError } from '../helpers/goldens.js';
 import { runCase } from '../helpers/run-op.js';
 
 for (const op of ['rpn_proposals', 'box_detections']) {
   const goldens = loadGoldens(op);
-  for (const testCase of loadCases(op)) {
-    test(`${op} ${testCase.name} chooses what torchvision chooses`, async (t) => {
-      const { boxes, scores, labels, count } = await runCase(op, testCase);
+  for (const [device, testCase] of onDevices(loadCases(op))) {
+    test(`${device} ${op} ${testCase.name} chooses what torchvision chooses`, async (t) => {
+      const { boxes, scores, labels, count } = await runCase(op, testCase, { device });
       const expected = golden(goldens, `${testCase.name}.boxes`);
       const n = count!.data[0]!;
       t.is(n, expected.shape[0]!);
