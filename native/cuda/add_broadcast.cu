@@ -6,8 +6,8 @@ namespace nlrcnn::cuda {
 namespace {
 
 template <class T>
-NLRCNN_KERNEL void add_rows(Span<const T> x, Span<const T> v, Span<const int32_t> count, Span<T> out, int64_t rows,
-                            int64_t places, int64_t channels, int64_t padded_channels) {
+NLRCNN_KERNEL void add_rows(Span<const T> x, Span<const T> v, Span<const int32_t> count, Span<T> out,
+                            int64_t rows, int64_t places, int64_t channels, int64_t padded_channels) {
   constexpr int kSize = Pack<T>::kSize;
   const int64_t i = global_index() * kSize, row = i / (places * padded_channels), c = i % padded_channels;
   if (row >= rows_of(count, rows)) return;

@@ -11,7 +11,7 @@ constexpr int kColumns = 4;  // of g per thread, at most
 
 // One thread for each RoI and pack of channels; its places are read once.
 template <class T>
-NLRCNN_KERNEL void sum_windows(Span<const T> x, Span<T> sums, Map map) {
+NLRCNN_KERNEL void sum_windows(Span<const T> x, Span<float> sums, Map map) {
   constexpr int kSize = Pack<T>::kSize;
   const int64_t i = global_index() * kSize, k = i / map.c, c = i % map.c;
   if (k >= map.n) return;
@@ -42,7 +42,7 @@ NLRCNN_KERNEL void sum_windows(Span<const T> x, Span<T> sums, Map map) {
   // Tap (-1, ·) reaches all rows but the last, tap (1, ·) all but the first.
   for (int tap = 0; tap < 9; ++tap) {
     const int dy = tap / 3, dx = tap % 3;
-    Pack<T> pack;
+    Pack<float> pack[kSize / 4];
     for (int j = 0; j < kSize; ++j) {
       float v = total[j];
       if (dy == 0) v -= bottom[j];
@@ -53,9 +53,9 @@ NLRCNN_KERNEL void sum_windows(Span<const T> x, Span<T> sums, Map map) {
       if (dy == 0 && dx == 2) v += corners[2][j];
       if (dy == 2 && dx == 0) v += corners[1][j];
       if (dy == 2 && dx == 2) v += corners[0][j];
-      pack.values[j] = from_float<T>(v * mean);
+      pack[j / 4].values[j % 4] = v * mean;
     }
-    store_pack(sums, (k * 9 + tap) * map.c + c, pack);
+    for (int j = 0; j < kSize / 4; ++j) store_pack(sums, (k * 9 + tap) * map.c + c + 4 * j, pack[j]);
   }
 }
 
@@ -65,19 +65,18 @@ NLRCNN_KERNEL void taps_first(Span<const float> w3, Span<float> to, int64_t v) {
   if (at < 9 * v * v) to[at] = w3[at % (v * v) * 9 + at / (v * v)];
 }
 
-// product [9, D_g, D] as [D_g', 9, D'] of the activations' type.
-template <class T>
-NLRCNN_KERNEL void pack_values(Span<const float> product, Span<T> to, ValueWeights s) {
+// product [9, D_g, D] as [D_g', 9, D'].
+NLRCNN_KERNEL void pack_values(Span<const float> product, Span<float> to, ValueWeights s) {
   const int64_t at = global_index();
   if (at >= s.padded_values * 9 * s.padded_channels) return;
   const int64_t c = at % s.padded_channels, tap = at / s.padded_channels % 9, o = at / s.padded_channels / 9;
   const bool inside = c < s.channels && o < s.values;
-  to[at] = from_float<T>(inside ? product[(tap * s.values + o) * s.channels + c] : 0.0f);
+  to[at] = inside ? product[(tap * s.values + o) * s.channels + c] : 0.0f;
 }
 
 // b3 and what b1 becomes on its way through the taps.
-NLRCNN_KERNEL void merge_bias(Span<const float> w3, Span<const float> b1, Span<const float> b3, Span<float> to,
-                              ValueWeights s) {
+NLRCNN_KERNEL void merge_bias(Span<const float> w3, Span<const float> b1, Span<const float> b3,
+                              Span<float> to, ValueWeights s) {
   const int64_t o = global_index();
   if (o >= s.padded_values) return;
   double sum = 0;
@@ -133,9 +132,9 @@ NLRCNN_DEVICE Segment segment_of(const Attention& a, int64_t row) {
   return {row, 0};
 }
 
-// A block does eight rows of one head: a warp each for scaling and the online softmax of a chunk of logits, then
-// all threads, one or more columns of g each, for the product. The eight rows may belong to several segments, so
-// chunks run over all rows that any of them sees.
+// A block does eight rows of one head: a warp each for scaling and the online softmax of a chunk of logits,
+// then all threads, one or more columns of g each, for the product. The eight rows may belong to several
+// segments, so chunks run over all rows that any of them sees.
 template <class T>
 NLRCNN_KERNEL void attend_rows(Attention a, Span<T> y, Faults faults) {
   NLRCNN_SHARED(float, weights, kRows* kChunk);
@@ -238,7 +237,8 @@ NLRCNN_KERNEL void attend_rows(Attention a, Span<T> y, Faults faults) {
       const int64_t at = int64_t{block_x()} * kRows + r;
       const bool seen = begins[r] != ends[r];
       const float total = sums[r];
-      if (at < a.rows) y[at * a.values + head * width + d] = from_float<T>(seen ? acc[column][r] / total : 0.0f);
+      if (at < a.rows)
+        y[at * a.values + head * width + d] = from_float<T>(seen ? acc[column][r] / total : 0.0f);
     }
   }
 }
@@ -250,26 +250,27 @@ Status window_sums(Stream& stream, DType dtype, const void* x, const Map& map, v
     using T = decltype(type);
     return launch(stream, "window sums", grid_of(map.n * map.c / Pack<T>::kSize, 128), 128, sum_windows<T>,
                   span<const T>(const_cast<void*>(x), map.n * map.h * map.w * map.c),
-                  span<T>(sums, map.n * 9 * map.c), map);
+                  span<float>(sums, map.n * 9 * map.c), map);
   });
 }
 
-Result<MergedValues> merged_values(RunContext& context, const ValueWeights& s, DType dtype) {
+Result<MergedValues> merged_values(RunContext& context, const ValueWeights& s) {
   using namespace non_local_roi;
   Stream& stream = stream_of(context);
   const auto id = [&](size_t input) {
     return std::to_string(context.in_storage[input] ? context.in_storage[input]->id : 0) + ' ';
   };
-  const std::string key = std::string("g ") + dtype_name(dtype) + ' ' + std::to_string(s.height) + ' ' +
-                          std::to_string(s.width) + ' ' + id(g1_weight) + id(g1_bias) + id(g3_bias);
+  const std::string key = "g " + std::to_string(s.height) + ' ' + std::to_string(s.width) + ' ' +
+                          id(g1_weight) + id(g1_bias) + id(g3_bias);
   const int64_t count = s.padded_values * 9 * s.padded_channels, v = s.values;
-  auto weight = derived(context, g3_weight, key, count * dtype_size(dtype), [&](void* to) -> Status {
+  auto weight = derived(context, g3_weight, key, count * sizeof(float), [&](void* to) -> Status {
     auto taps = allocate_device(9 * v * v * sizeof(float));
     if (!taps.ok()) return taps.status();
     auto product = allocate_device(9 * v * s.channels * sizeof(float));
     if (!product.ok()) return product.status();
-    Status status = launch(stream, "taps first", grid_of(9 * v * v), kThreads, taps_first,
-                           span<const float>(context.in[g3_weight]), span<float>(taps.value()->data(), 9 * v * v), v);
+    Status status =
+        launch(stream, "taps first", grid_of(9 * v * v), kThreads, taps_first,
+               span<const float>(context.in[g3_weight]), span<float>(taps.value()->data(), 9 * v * v), v);
     if (!status.ok()) return status;
     Gemm g;
     g.m = 9 * v;
@@ -281,11 +282,9 @@ Result<MergedValues> merged_values(RunContext& context, const ValueWeights& s, D
     g.transpose_b = false;
     status = gemm(stream, g);
     if (status.ok())
-      status = with_type(dtype, [&](auto type) {
-        using T = decltype(type);
-        return launch(stream, "pack values", grid_of(count), kThreads, pack_values<T>,
-                      span<const float>(product.value()->data(), 9 * v * s.channels), span<T>(to, count), s);
-      });
+      status =
+          launch(stream, "pack values", grid_of(count), kThreads, pack_values,
+                 span<const float>(product.value()->data(), 9 * v * s.channels), span<float>(to, count), s);
     const Status finished = synchronize(stream);  // before the two are freed
     return status.ok() ? finished : status;
   });
@@ -305,8 +304,8 @@ Status pair_terms(Stream& stream, DType dtype, const void* phi, const void* psi,
   return with_type(dtype, [&](auto type) {
     using T = decltype(type);
     return launch(stream, "pair terms", grid_of(2 * e.heads * e.rows * 32), kThreads, pair_dot<T>,
-                  span<const T>(const_cast<void*>(phi), size), span<const T>(const_cast<void*>(psi), size), w_f, e,
-                  terms);
+                  span<const T>(const_cast<void*>(phi), size), span<const T>(const_cast<void*>(psi), size),
+                  w_f, e, terms);
   });
 }
 
@@ -317,7 +316,8 @@ Status attend(Stream& stream, const Attention& a, DType dtype, void* y, Faults f
   const Grid grid{static_cast<uint32_t>(ceil_div(a.rows, kRows)), static_cast<uint32_t>(a.heads)};
   return with_type(dtype, [&](auto type) {
     using T = decltype(type);
-    return launch(stream, "non_local_roi", grid, kThreads, attend_rows<T>, a, span<T>(y, a.rows * a.values), faults);
+    return launch(stream, "non_local_roi", grid, kThreads, attend_rows<T>, a, span<T>(y, a.rows * a.values),
+                  faults);
   });
 }
 

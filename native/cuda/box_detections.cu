@@ -22,14 +22,15 @@ struct Inputs {
 
 NLRCNN_DEVICE Box box_of(const Inputs& in, const Settings& s, int64_t row, int64_t label) {
   const int64_t at = 4 * (row * s.classes + label);
-  const float delta[4] = {in.regression[at], in.regression[at + 1], in.regression[at + 2], in.regression[at + 3]};
+  const float delta[4] = {in.regression[at], in.regression[at + 1], in.regression[at + 2],
+                          in.regression[at + 3]};
   const float height = in.geometry ? in.geometry[0].resized_height : s.image_height,
               width = in.geometry ? in.geometry[0].resized_width : s.image_width;
   return clip_box(decode_box(in.proposals[row], delta, s.weights), height, width);
 }
 
-// One warp for each proposal: softmax, then a key (class, falling score, row) for each candidate, in any order as
-// they are sorted next.
+// One warp for each proposal: softmax, then a key (class, falling score, row) for each candidate, in any
+// order as they are sorted next.
 NLRCNN_KERNEL void find_candidates(Inputs in, Settings s, Span<uint64_t> keys, Span<int32_t> found) {
   const int64_t row = global_index() / 32;
   const int lane = thread_index() % 32;
@@ -63,8 +64,9 @@ NLRCNN_KERNEL void gather(Inputs in, Settings s, Span<const uint64_t> sorted, Sp
   const auto label = static_cast<int64_t>(sorted[i] >> (32 + kRowBits));
   boxes[i] = box_of(in, s, static_cast<int64_t>(sorted[i] & ((1 << kRowBits) - 1)), label);
   const auto class_at = [&](int64_t k) {
-    return k < 0 || k >= s.capacity || sorted[k] == kNone ? int64_t{-1}
-                                                          : static_cast<int64_t>(sorted[k] >> (32 + kRowBits));
+    return k < 0 || k >= s.capacity || sorted[k] == kNone
+               ? int64_t{-1}
+               : static_cast<int64_t>(sorted[k] >> (32 + kRowBits));
   };
   if (class_at(i - 1) != label) ranges[2 * label] = static_cast<int32_t>(i);
   if (class_at(i + 1) != label) ranges[2 * label + 1] = static_cast<int32_t>(i + 1);
@@ -85,8 +87,8 @@ NLRCNN_KERNEL void merge_keys(Settings s, Span<const uint64_t> sorted, Span<cons
   keys[i] = score << 32 | (row * static_cast<uint64_t>(s.classes) + label);
 }
 
-NLRCNN_KERNEL void write(Inputs in, Settings s, Span<const uint64_t> sorted, Span<Box> boxes, Span<float> scores,
-                         Span<int32_t> labels, Span<int32_t> count) {
+NLRCNN_KERNEL void write(Inputs in, Settings s, Span<const uint64_t> sorted, Span<Box> boxes,
+                         Span<float> scores, Span<int32_t> labels, Span<int32_t> count) {
   const int64_t i = global_index();
   if (i >= s.per_image) return;
   const uint64_t key = i < s.capacity ? sorted[i] : kNone;
@@ -150,11 +152,12 @@ class BoxDetections : public Kernel {
     Status status = fill_bytes(stream, keys.data, 0xff, n * sizeof(uint64_t));
     if (status.ok()) status = fill_bytes(stream, ranges.data, 0, (2 * s_.classes + 1) * sizeof(int32_t));
     if (status.ok())
-      status = launch(stream, "detection candidates", grid_of(s_.rows * 32), kThreads, find_candidates, in, s_, keys,
-                      found);
+      status = launch(stream, "detection candidates", grid_of(s_.rows * 32), kThreads, find_candidates, in,
+                      s_, keys, found);
     if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, n, 64, w + sort_);
     if (status.ok())
-      status = launch(stream, "detection gather", grid_of(n), kThreads, gather, in, s_, sorted, boxes, ranges);
+      status =
+          launch(stream, "detection gather", grid_of(n), kThreads, gather, in, s_, sorted, boxes, ranges);
     if (!status.ok()) return status;
     Suppression s;
     s.boxes = boxes;

@@ -20,11 +20,23 @@ class Conv2d : public Kernel {
     in_ = x.c;
     out_ = y.c;
     if (whole || rows_ == 0) return {};
-    auto plan = plan_convolution(
-        stream, {dtype_, x.n, x.h, x.w, x.c, y.c, w[2], w[3], y.h, y.w,
-                 {settings_.stride[0], settings_.stride[1]}, {settings_.padding[0], settings_.padding[1]},
-                 {settings_.dilation[0], settings_.dilation[1]}, true, call_.has(3), settings_.relu,
-                 call_.target.tf32});
+    auto plan = plan_convolution(stream, {dtype_,
+                                          x.n,
+                                          x.h,
+                                          x.w,
+                                          x.c,
+                                          y.c,
+                                          w[2],
+                                          w[3],
+                                          y.h,
+                                          y.w,
+                                          {settings_.stride[0], settings_.stride[1]},
+                                          {settings_.padding[0], settings_.padding[1]},
+                                          {settings_.dilation[0], settings_.dilation[1]},
+                                          true,
+                                          call_.has(3),
+                                          settings_.relu,
+                                          call_.target.tf32});
     if (!plan.ok()) return plan.status();
     plan_ = std::move(plan.value());
     return {};

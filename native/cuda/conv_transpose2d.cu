@@ -37,7 +37,10 @@ NLRCNN_KERNEL void spread(Span<const T> taps, Span<const T> bias, Span<T> out, M
 class ConvTranspose2d : public Kernel {
  public:
   explicit ConvTranspose2d(const OpCall& call)
-      : in_(call.in[0].shape), out_(call.out[0].shape), weight_(call.in[1].shape), target_(call.target),
+      : in_(call.in[0].shape),
+        out_(call.out[0].shape),
+        weight_(call.in[1].shape),
+        target_(call.target),
         relu_(call.attrs.flag("relu")) {
     places_ = in_.n * in_.h * in_.w;
   }
@@ -54,10 +57,12 @@ class ConvTranspose2d : public Kernel {
     const int64_t count = 4 * out_.c * in_.c;
     return with_type(dtype, [&](auto type) -> Status {
       using T = decltype(type);
-      auto taps = derived(context, 1, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
-        return launch(stream, "pack_taps", grid_of(count), kThreads, pack_taps<T>,
-                      span<const float>(context.in[1]), span<T>(to, count), weight_[0], weight_[1], in_.c, out_.c);
-      });
+      auto taps =
+          derived(context, 1, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
+            return launch(stream, "pack_taps", grid_of(count), kThreads, pack_taps<T>,
+                          span<const float>(context.in[1]), span<T>(to, count), weight_[0], weight_[1], in_.c,
+                          out_.c);
+          });
       if (!taps.ok()) return taps.status();
       Gemm g;
       g.m = places_;

@@ -48,8 +48,8 @@ Status CudaDevice::start() {
   std::vector<GpuInfo> gpus;
   if (Status s = list_gpus(&gpus); !s.ok()) return s;
   if (index_ >= static_cast<int>(gpus.size()))
-    return Status::error(Code::device, "Expected a GPU below " + std::to_string(gpus.size()) + " but received " +
-                                           name());
+    return Status::error(Code::device,
+                         "Expected a GPU below " + std::to_string(gpus.size()) + " but received " + name());
   if (Status s = select_gpu(index_); !s.ok()) return s;
   auto transfer = make_stream();
   if (!transfer.ok()) return transfer.status();
@@ -96,8 +96,8 @@ void CudaDevice::enqueue_plan(std::function<void()> work) {
   wake_.notify_all();
 }
 
-// What this lane may do now: a later lane works only while all before it are busy, as each lane has graphs and
-// memory of its own.
+// What this lane may do now: a later lane works only while all before it are busy, as each lane has graphs
+// and memory of its own.
 bool CudaDevice::take(Lane& lane, std::function<void()>* work, bool* ordered) {
   *ordered = lane.index == 0 && !ordered_.empty();
   if (*ordered) {

@@ -2,8 +2,8 @@
 #include "cuda/numeric.h"
 #include "cuda/runtime.h"
 
-// The language of our kernels: CUDA C++ that also runs in an emulation of blocks and threads on the CPU. Blocks
-// have one dimension, a multiple of 32; every thread takes part in each barrier and shuffle.
+// The language of our kernels: CUDA C++ that also runs in an emulation of blocks and threads on the CPU.
+// Blocks have one dimension, a multiple of 32; every thread takes part in each barrier and shuffle.
 //
 //   Span<T>                          memory of the device; bounds are checked in the emulation
 //   NLRCNN_SHARED(T, name, size)     shared memory; races and bounds are checked in the emulation

@@ -25,7 +25,8 @@ struct Gemm {
 };
 Status gemm(Stream& stream, const Gemm& g);
 
-// y [N, H', W', O] = act(conv(x [N, H, W, C], weight [O, kh, kw, C]) + residual + bias [O]), all of one dtype.
+// y [N, H', W', O] = act(conv(x [N, H, W, C], weight [O, kh, kw, C]) + residual + bias [O]), all of one
+// dtype.
 struct Convolution {
   DType dtype;
   int64_t n, h, w, c, o, kh, kw, out_h, out_w;

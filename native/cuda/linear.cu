@@ -12,7 +12,8 @@ NLRCNN_KERNEL void pack_columns(Span<const float> weight, Span<T> to, int64_t ou
                                 int64_t padded_channels, int64_t places) {
   const int64_t at = global_index();
   if (at >= outputs * places * padded_channels) return;
-  const int64_t c = at % padded_channels, p = at / padded_channels % places, o = at / padded_channels / places;
+  const int64_t c = at % padded_channels, p = at / padded_channels % places,
+                o = at / padded_channels / places;
   to[at] = from_float<T>(c < channels ? weight[(o * channels + c) * places + p] : 0.0f);
 }
 

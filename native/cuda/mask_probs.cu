@@ -8,9 +8,9 @@ namespace {
 // One warp for each place of each RoI.
 template <class T>
 NLRCNN_KERNEL void probabilities(Span<const T> x, Span<const float> weight, Span<const float> bias,
-                                 Span<const int32_t> labels, Span<const int32_t> count, Span<float> out, Faults faults,
-                                 int64_t rows, int64_t places, int64_t channels, int64_t padded_channels,
-                                 int64_t classes) {
+                                 Span<const int32_t> labels, Span<const int32_t> count, Span<float> out,
+                                 Faults faults, int64_t rows, int64_t places, int64_t channels,
+                                 int64_t padded_channels, int64_t classes) {
   constexpr int kSize = Pack<T>::kSize;
   const int64_t at = global_index() / 32, k = at / places;
   const int lane = thread_index() % 32;
@@ -34,7 +34,8 @@ NLRCNN_KERNEL void probabilities(Span<const T> x, Span<const float> weight, Span
 
 class MaskProbs : public Kernel {
  public:
-  explicit MaskProbs(const OpCall& call) : shape_(call.in[0].shape), classes_(call.in[1].shape[0]), dtype_(call.target.compute) {}
+  explicit MaskProbs(const OpCall& call)
+      : shape_(call.in[0].shape), classes_(call.in[1].shape[0]), dtype_(call.target.compute) {}
   Status init() { return {}; }
 
   Status run(RunContext& context) override {
@@ -44,8 +45,8 @@ class MaskProbs : public Kernel {
       return launch(stream_of(context), "mask_probs", grid_of(shape_[0] * places * 32), kThreads,
                     probabilities<T>, span<const T>(context.in[0]), span<const float>(context.in[1]),
                     span<const float>(context.in[2]), span<const int32_t>(context.in[3]),
-                    span<const int32_t>(context.in[4]), span<float>(context.out[0]), faults(context), shape_[0],
-                    places, shape_[1], padded(shape_[1]), classes_);
+                    span<const int32_t>(context.in[4]), span<float>(context.out[0]), faults(context),
+                    shape_[0], places, shape_[1], padded(shape_[1]), classes_);
     });
   }
 

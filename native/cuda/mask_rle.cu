@@ -2,9 +2,9 @@
 
 #include "cuda/paste.h"
 
-// A mask becomes its COCO RLE in four steps, none of which holds a bitmap: the positions (column by column) where
-// covered and uncovered pixels change, their number per column first; how many characters each run takes; where
-// each mask's text begins; the characters.
+// A mask becomes its COCO RLE in four steps, none of which holds a bitmap: the positions (column by column)
+// where covered and uncovered pixels change, their number per column first; how many characters each run
+// takes; where each mask's text begins; the characters.
 namespace nlrcnn::cuda {
 namespace {
 
@@ -25,8 +25,8 @@ NLRCNN_DEVICE void sized(Paste& p, Span<const Geometry> geometry) {
 // Walks down a column: visit(row) at each change, with covered pixels before the first row and after the last
 // counting as the neighbouring columns' pixels do.
 template <class Visit>
-NLRCNN_DEVICE bool walk_column(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k, int64_t x,
-                               bool before, Visit visit) {
+NLRCNN_DEVICE bool walk_column(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k,
+                               int64_t x, bool before, Visit visit) {
   const PasteSample sx = paste_sample(x - m.left, m.box_width, m.side);
   bool covered = before;
   int64_t held = -1;
@@ -55,7 +55,8 @@ NLRCNN_DEVICE bool walk_column(Span<const float> probs, const PastedMask& m, con
 }
 
 // Whether the last pixel of a column is covered, which is where the next column begins.
-NLRCNN_DEVICE bool ends_covered(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k, int64_t x) {
+NLRCNN_DEVICE bool ends_covered(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k,
+                                int64_t x) {
   if (x < m.x0 || x >= m.x1 || m.y1 < p.height || m.y1 == m.y0) return false;
   const PasteSample sx = paste_sample(x - m.left, m.box_width, m.side),
                     sy = paste_sample(m.y1 - 1 - m.top, m.box_height, m.side);
@@ -90,7 +91,8 @@ NLRCNN_DEVICE Scanned scan_block(Array& sums, int32_t own) {
 
 // One block for each mask: changes[k · slots …] rising, and how many.
 NLRCNN_KERNEL void find_changes(Span<const float> probs, Span<const Box> boxes, Span<const int32_t> count,
-                                Span<const Geometry> geometry, Span<int32_t> changes, Span<int32_t> counts, Paste p) {
+                                Span<const Geometry> geometry, Span<int32_t> changes, Span<int32_t> counts,
+                                Paste p) {
   NLRCNN_SHARED(int32_t, sums, kThreads / 32);
   sized(p, geometry);
   const int64_t k = block_x();
@@ -126,11 +128,13 @@ NLRCNN_KERNEL void find_changes(Span<const float> probs, Span<const Box> boxes, 
 }
 
 // Run i of a mask: from the change before it to the next.
-NLRCNN_DEVICE int64_t run_at(Span<const int32_t> changes, int64_t first, int32_t n, int64_t total, int64_t i) {
+NLRCNN_DEVICE int64_t run_at(Span<const int32_t> changes, int64_t first, int32_t n, int64_t total,
+                             int64_t i) {
   const int64_t from = i == 0 ? 0 : changes[first + i - 1], to = i < n ? changes[first + i] : total;
   return to - from;
 }
-NLRCNN_DEVICE int64_t value_of_run(Span<const int32_t> changes, int64_t first, int32_t n, int64_t total, int64_t i) {
+NLRCNN_DEVICE int64_t value_of_run(Span<const int32_t> changes, int64_t first, int32_t n, int64_t total,
+                                   int64_t i) {
   const int64_t run = run_at(changes, first, n, total, i);
   return i > 2 ? run - run_at(changes, first, n, total, i - 2) : run;
 }
@@ -166,10 +170,11 @@ NLRCNN_KERNEL void measure(Span<const int32_t> changes, Span<const int32_t> coun
   if (thread_index() == 0) lengths[k] = scanned.all;
 }
 
-// One thread: where each text begins. A mask without room for its changes says so through the number of bytes.
-NLRCNN_KERNEL void place_texts(Span<const int32_t> counts, Span<const int32_t> lengths, Span<const int32_t> count,
-                               Span<int32_t> header, Span<int32_t> offsets, Paste p,
-                               int64_t bytes_per_change) {
+// One thread: where each text begins. A mask without room for its changes says so through the number of
+// bytes.
+NLRCNN_KERNEL void place_texts(Span<const int32_t> counts, Span<const int32_t> lengths,
+                               Span<const int32_t> count, Span<int32_t> header, Span<int32_t> offsets,
+                               Paste p, int64_t bytes_per_change) {
   if (thread_index() != 0) return;
   const int64_t rows = rows_of(count, p.rows);
   int32_t at = 0, needed = 0;
@@ -186,9 +191,9 @@ NLRCNN_KERNEL void place_texts(Span<const int32_t> counts, Span<const int32_t> l
 }
 
 // One block for each mask.
-NLRCNN_KERNEL void write_texts(Span<const int32_t> changes, Span<const int32_t> counts, Span<const int32_t> count,
-                               Span<const Geometry> geometry, Span<const int32_t> offsets, Span<uint8_t> bytes,
-                               Paste p, int64_t capacity) {
+NLRCNN_KERNEL void write_texts(Span<const int32_t> changes, Span<const int32_t> counts,
+                               Span<const int32_t> count, Span<const Geometry> geometry,
+                               Span<const int32_t> offsets, Span<uint8_t> bytes, Paste p, int64_t capacity) {
   NLRCNN_SHARED(int32_t, sums, kThreads / 32);
   sized(p, geometry);
   const int64_t k = block_x(), first = k * p.slots, total = p.height * p.width;
@@ -212,7 +217,8 @@ NLRCNN_KERNEL void write_texts(Span<const int32_t> changes, Span<const int32_t> 
 
 class MaskRle : public Kernel {
  public:
-  explicit MaskRle(const OpCall& call) : call_(call), rows_(call.in[0].shape[0]), side_(call.in[0].shape[1]) {}
+  explicit MaskRle(const OpCall& call)
+      : call_(call), rows_(call.in[0].shape[0]), side_(call.in[0].shape[1]) {}
 
   Status init() {
     if (Status s = paste_masks::read_settings(call_, &settings_); !s.ok()) return s;
@@ -235,22 +241,23 @@ class MaskRle : public Kernel {
     const auto boxes = span<const Box>(context.in[1].data, rows_);
     const auto count = span<const int32_t>(context.in[2]);
     const auto geometry = span<const Geometry>(context.in[3].data, 1);
-    const auto changes = span<int32_t>(w + changes_, rows_ * slots_), counts = span<int32_t>(w + counts_, rows_),
-               lengths = span<int32_t>(w + lengths_, rows_);
+    const auto changes = span<int32_t>(w + changes_, rows_ * slots_),
+               counts = span<int32_t>(w + counts_, rows_), lengths = span<int32_t>(w + lengths_, rows_);
     const auto bytes = span<uint8_t>(context.out[0].data, capacity_ + kHeader);
     const auto header = span<int32_t>(context.out[0].data, 1);
     const auto offsets = span<int32_t>(context.out[1].data, rows_ + 1 + 4);
     const Grid masks{static_cast<uint32_t>(rows_)};
-    Status s = launch(stream, "mask changes", masks, kThreads, find_changes, probs, boxes, count, geometry, changes,
-                      counts, p);
+    Status s = launch(stream, "mask changes", masks, kThreads, find_changes, probs, boxes, count, geometry,
+                      changes, counts, p);
     if (s.ok())
-      s = launch(stream, "mask lengths", masks, kThreads, measure, changes, counts, count, geometry, lengths, p);
+      s = launch(stream, "mask lengths", masks, kThreads, measure, changes, counts, count, geometry, lengths,
+                 p);
     if (s.ok())
       s = launch(stream, "mask offsets", {1}, 32, place_texts, counts, lengths, count, header, offsets, p,
                  kBytesPerSlot * std::max<int64_t>(rows_, 1));
     if (!s.ok()) return s;
-    return launch(stream, "mask_rle", masks, kThreads, write_texts, changes, counts, count, geometry, offsets, bytes,
-                  p, capacity_);
+    return launch(stream, "mask_rle", masks, kThreads, write_texts, changes, counts, count, geometry, offsets,
+                  bytes, p, capacity_);
   }
 
  private:

@@ -51,7 +51,8 @@ class MaxPool2d : public Kernel {
     return with_type(dtype_, [&](auto type) {
       using T = decltype(type);
       return launch(stream_of(context), "max_pool2d", grid_of(to_.n * to_.h * to_.w * to_.c / Pack<T>::kSize),
-                    kThreads, pool<T>, span<const T>(context.in[0]), span<T>(context.out[0]), from_, to_, window_);
+                    kThreads, pool<T>, span<const T>(context.in[0]), span<T>(context.out[0]), from_, to_,
+                    window_);
     });
   }
 

@@ -23,7 +23,8 @@ NLRCNN_KERNEL void gather(Span<const uint64_t> sorted, Span<const Box> boxes, Sp
 }
 
 // One block: the indices of what stays, in order.
-NLRCNN_KERNEL void compact(Span<const uint64_t> sorted, Span<const uint8_t> keep, Span<int32_t> out, int64_t n) {
+NLRCNN_KERNEL void compact(Span<const uint64_t> sorted, Span<const uint8_t> keep, Span<int32_t> out,
+                           int64_t n) {
   NLRCNN_SHARED(int32_t, counts, kThreads);
   const int t = thread_index();
   const int64_t each = (n + kThreads - 1) / kThreads;
@@ -75,8 +76,8 @@ class Nms : public Kernel {
     if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, rows_, 64, w + sort_);
     if (status.ok())
       status = launch(stream, "nms gather", grid_of(rows_), kThreads, gather, sorted,
-                      span<const Box>(context.in[0].data, rows_), span<const int32_t>(context.in[2]), boxes, groups,
-                      rows_);
+                      span<const Box>(context.in[0].data, rows_), span<const int32_t>(context.in[2]), boxes,
+                      groups, rows_);
     if (!status.ok()) return status;
     Suppression s;
     s.boxes = boxes;

@@ -7,11 +7,12 @@ namespace {
 
 using namespace non_local_roi;
 
-// phi and psi [D_f, D] as [2 · heads, F', D'], F' the channels of a head rounded up, so that one batched product
-// makes [2 · heads, K · H · W, F']: each head's φ and ψ in one piece.
+// phi and psi [D_f, D] as [2 · heads, F', D'], F' the channels of a head rounded up, so that one batched
+// product makes [2 · heads, K · H · W, F']: each head's φ and ψ in one piece.
 template <class T>
 NLRCNN_KERNEL void pack_embedding(Span<const float> phi, Span<const float> psi, Span<T> to, int64_t heads,
-                                  int64_t each, int64_t padded_each, int64_t channels, int64_t padded_channels) {
+                                  int64_t each, int64_t padded_each, int64_t channels,
+                                  int64_t padded_channels) {
   const int64_t at = global_index();
   if (at >= 2 * heads * padded_each * padded_channels) return;
   const int64_t c = at % padded_channels, f = at / padded_channels % padded_each,
@@ -25,8 +26,8 @@ NLRCNN_KERNEL void pack_embedding(Span<const float> phi, Span<const float> psi, 
 }
 
 template <class T>
-NLRCNN_KERNEL void pack_embedding_bias(Span<const float> phi, Span<const float> psi, Span<T> to, int64_t heads,
-                                       int64_t each, int64_t padded_each) {
+NLRCNN_KERNEL void pack_embedding_bias(Span<const float> phi, Span<const float> psi, Span<T> to,
+                                       int64_t heads, int64_t each, int64_t padded_each) {
   const int64_t at = global_index();
   if (at >= 2 * heads * padded_each) return;
   const int64_t f = at % padded_each, head = at / padded_each, row = (head % heads) * each + f;
@@ -60,10 +61,11 @@ class NonLocalRoi : public Kernel {
     width_ = whole_x_ ? x_.c : padded(each_);
     // RoIs that see each other: with rows_per_segment the attention of each image is a product of its own.
     segments_ = call_.has(segments) ? call_.in[segments].shape[0] : 1;
-    rows_ = call_.attrs.integer("rows_per_segment", 0) > 0 ? call_.attrs.integer("rows_per_segment", 0) : x_.n;
+    rows_ =
+        call_.attrs.integer("rows_per_segment", 0) > 0 ? call_.attrs.integer("rows_per_segment", 0) : x_.n;
     const size_t size = dtype_size(dtype_);
     if (!whole_x_) embedded_ = layout_.take((gaussian ? 1 : 2) * heads_ * x_.n * places_ * width_ * size);
-    sums_ = layout_.take(x_.n * 9 * x_.c * size);
+    sums_ = layout_.take(x_.n * 9 * x_.c * sizeof(float));
     g_ = layout_.take(x_.n * padded(values_) * sizeof(float));
     logits_ = layout_.take(pairs ? 2 * heads_ * x_.n * sizeof(float) : heads_ * x_.n * rows_ * sizeof(float));
     return {};
@@ -81,14 +83,14 @@ class NonLocalRoi : public Kernel {
     Stream& stream = stream_of(context);
     char* w = static_cast<char*>(context.workspace);
     const auto in = span<const T>(context.in[x]);
-    if (Status s = gather_values<T>(context); !s.ok()) return s;
+    if (Status s = gather_values(context); !s.ok()) return s;
     T *phi = const_cast<T*>(in.data), *psi = phi;
     if (!whole_x_) {
       phi = psi = reinterpret_cast<T*>(w + embedded_);
       if (settings_.pairwise == Pairwise::gaussian) {
         const Status s = launch(stream, "split heads", grid_of(heads_ * x_.n * places_ * width_), kThreads,
-                                split_heads<T>, in, span<T>(phi, heads_ * x_.n * places_ * width_), x_.n * places_,
-                                heads_, each_, width_, x_.c);
+                                split_heads<T>, in, span<T>(phi, heads_ * x_.n * places_ * width_),
+                                x_.n * places_, heads_, each_, width_, x_.c);
         if (!s.ok()) return s;
       } else {
         psi = phi + heads_ * x_.n * places_ * width_;
@@ -112,8 +114,9 @@ class NonLocalRoi : public Kernel {
     const int64_t inner = places_ * width_;
     if (a.form == AttentionForm::pair_sums) {
       a.logits = span<float>(w + logits_, 2 * heads_ * x_.n);
-      const Status s = pair_terms(stream, dtype_, phi, psi, span<const float>(context.in[w_f]),
-                                  {x_.n, heads_, each_, width_, places_}, span<float>(w + logits_, 2 * heads_ * x_.n));
+      const Status s =
+          pair_terms(stream, dtype_, phi, psi, span<const float>(context.in[w_f]),
+                     {x_.n, heads_, each_, width_, places_}, span<float>(w + logits_, 2 * heads_ * x_.n));
       if (!s.ok()) return s;
     } else {
       a.logits = span<float>(w + logits_, heads_ * x_.n * rows_);
@@ -134,8 +137,9 @@ class NonLocalRoi : public Kernel {
   Status embed(RunContext& context, T* to) {
     Stream& stream = stream_of(context);
     const int64_t batch = 2 * heads_, count = batch * width_ * x_.c;
-    const std::string key = std::string("embedding ") + dtype_name(dtype_) + ' ' + std::to_string(heads_) + ' ' +
-                            std::to_string(context.in_storage[psi_weight] ? context.in_storage[psi_weight]->id : 0);
+    const std::string key =
+        std::string("embedding ") + dtype_name(dtype_) + ' ' + std::to_string(heads_) + ' ' +
+        std::to_string(context.in_storage[psi_weight] ? context.in_storage[psi_weight]->id : 0);
     auto weight = derived(context, phi_weight, key, count * sizeof(T), [&](void* data) {
       return launch(stream, "pack embedding", grid_of(count), kThreads, pack_embedding<T>,
                     span<const float>(context.in[phi_weight]), span<const float>(context.in[psi_weight]),
@@ -163,23 +167,23 @@ class NonLocalRoi : public Kernel {
   }
 
   // g of all RoIs by identity 1, with the 1×1 convolution merged into the 3×3's taps (both are linear).
-  template <class T>
+  // In float32, as one sum stands for many places: a product of 10-bit factors costs next to nothing here.
   Status gather_values(RunContext& context) {
     Stream& stream = stream_of(context);
     char* w = static_cast<char*>(context.workspace);
     if (Status s = window_sums(stream, dtype_, context.in[x].data, x_, w + sums_); !s.ok()) return s;
     const ValueWeights weights{values_, padded(values_), call_.in[x].shape[1], x_.c, x_.h, x_.w};
-    auto merged = merged_values(context, weights, dtype_);
+    auto merged = merged_values(context, weights);
     if (!merged.ok()) return merged.status();
     Gemm g;
     g.m = x_.n;
     g.n = weights.padded_values;
     g.k = 9 * x_.c;
-    g.a = {w + sums_, dtype_, g.k};
-    g.b = {merged.value().weight, dtype_, g.k};
+    g.a = {w + sums_, DType::f32, g.k};
+    g.b = {merged.value().weight, DType::f32, g.k};
     g.d = {w + g_, DType::f32, g.n};
     g.bias = merged.value().bias;
-    g.tf32 = call_.target.tf32;
+    g.tf32 = call_.target.tf32 || dtype_ != DType::f32;
     return gemm(stream, g);
   }
 

@@ -13,7 +13,8 @@ template <class T>
 NLRCNN_KERNEL void pack_filter(Span<const float> weight, Filter f, Span<T> to) {
   const int64_t at = global_index();
   if (at >= f.out * f.kh * f.kw * f.in) return;
-  const int64_t c = at % f.in, kx = at / f.in % f.kw, ky = at / f.in / f.kw % f.kh, o = at / f.in / f.kw / f.kh;
+  const int64_t c = at % f.in, kx = at / f.in % f.kw, ky = at / f.in / f.kw % f.kh,
+                o = at / f.in / f.kw / f.kh;
   const int64_t first = o < f.o ? o / (f.o / f.groups) * f.i : 0;
   const bool inside = o < f.o && c >= first && c < first + f.i;
   to[at] = from_float<T>(inside ? weight[((o * f.i + c - first) * f.kh + ky) * f.kw + kx] : 0.0f);
@@ -44,7 +45,8 @@ Result<void*> derived(RunContext& context, size_t input, const std::string& key,
 Result<void*> packed_filter(RunContext& context, size_t input, const Shape& s, DType dtype, int64_t groups) {
   const Filter f{s[0], s[1], s[2], s[3], padded(s[0]), padded(s[1] * groups), groups};
   const int64_t count = f.out * f.kh * f.kw * f.in;
-  const std::string key = std::string("filter ") + dtype_name(dtype) + ' ' + to_string(s) + std::to_string(groups);
+  const std::string key =
+      std::string("filter ") + dtype_name(dtype) + ' ' + to_string(s) + std::to_string(groups);
   return derived(context, input, key, count * dtype_size(dtype), [&](void* to) {
     return with_type(dtype, [&](auto type) {
       using T = decltype(type);

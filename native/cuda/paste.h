@@ -53,13 +53,15 @@ NLRCNN_HD inline PasteSample paste_sample(int64_t at, int64_t out, int64_t in) {
 }
 
 // The mask's value at a row and column of the padded mask.
-NLRCNN_DEVICE float mask_at(Span<const float> probs, int64_t first, int64_t side, int64_t row, int64_t column) {
+NLRCNN_DEVICE float mask_at(Span<const float> probs, int64_t first, int64_t side, int64_t row,
+                            int64_t column) {
   if (row < 1 || column < 1 || row > side - 2 || column > side - 2) return 0;
   return probs[first + (row - 1) * (side - 2) + column - 1];
 }
 
 // Between two columns, at one row of the padded mask.
-NLRCNN_DEVICE float blended(Span<const float> probs, int64_t first, int64_t side, int64_t row, const PasteSample& x) {
+NLRCNN_DEVICE float blended(Span<const float> probs, int64_t first, int64_t side, int64_t row,
+                            const PasteSample& x) {
   return (1 - x.weight) * mask_at(probs, first, side, row, x.low) +
          x.weight * mask_at(probs, first, side, row, x.high);
 }

@@ -5,8 +5,9 @@
 namespace nlrcnn::cuda {
 namespace {
 
-NLRCNN_KERNEL void paste(Span<const float> probs, Span<const Box> boxes, Span<const int32_t> count, Span<uint8_t> out,
-                         int64_t rows, int64_t side, int64_t height, int64_t width, float threshold) {
+NLRCNN_KERNEL void paste(Span<const float> probs, Span<const Box> boxes, Span<const int32_t> count,
+                         Span<uint8_t> out, int64_t rows, int64_t side, int64_t height, int64_t width,
+                         float threshold) {
   const int64_t i = global_index();
   if (i >= rows * height * width) return;
   const int64_t k = i / (height * width), y = i / width % height, x = i % width;
@@ -26,15 +27,16 @@ NLRCNN_KERNEL void paste(Span<const float> probs, Span<const Box> boxes, Span<co
 
 class PasteMasks : public Kernel {
  public:
-  explicit PasteMasks(const OpCall& call) : call_(call), rows_(call.in[0].shape[0]), side_(call.in[0].shape[1]) {}
+  explicit PasteMasks(const OpCall& call)
+      : call_(call), rows_(call.in[0].shape[0]), side_(call.in[0].shape[1]) {}
   Status init() { return paste_masks::read_settings(call_, &settings_); }
 
   Status run(RunContext& context) override {
     const int64_t all = rows_ * settings_.height * settings_.width;
-    return launch(stream_of(context), "paste_masks", grid_of(all), kThreads, paste, span<const float>(context.in[0]),
-                  span<const Box>(context.in[1].data, rows_), span<const int32_t>(context.in[2]),
-                  span<uint8_t>(context.out[0].data, all), rows_, side_, settings_.height, settings_.width,
-                  static_cast<float>(settings_.threshold));
+    return launch(stream_of(context), "paste_masks", grid_of(all), kThreads, paste,
+                  span<const float>(context.in[0]), span<const Box>(context.in[1].data, rows_),
+                  span<const int32_t>(context.in[2]), span<uint8_t>(context.out[0].data, all), rows_, side_,
+                  settings_.height, settings_.width, static_cast<float>(settings_.threshold));
   }
 
  private:

@@ -119,8 +119,9 @@ NLRCNN_KERNEL void resize(Span<const P> pixels, Span<const Geometry> geometry, S
     for (int c = 0; c < 3; ++c) {
       float v[4];
       for (int k = 0; k < 4; ++k) {
-        const double pixel = p.clip ? static_cast<double>(gray_pixel(pixels, p, corners[k]))
-                                    : static_cast<double>(pixels[corners[k] * p.channels + (p.channels == 3 ? c : 0)]);
+        const double pixel =
+            p.clip ? static_cast<double>(gray_pixel(pixels, p, corners[k]))
+                   : static_cast<double>(pixels[corners[k] * p.channels + (p.channels == 3 ? c : 0)]);
         if (sizeof(P) == 4 && !(pixel - pixel == 0))
           report(faults, Fault::pixels, static_cast<int32_t>(corners[k]));
         v[k] = normalised(pixel, p, low, high, c);
@@ -146,8 +147,21 @@ class Preprocess : public Kernel {
     preprocess::Settings s;
     if (Status status = preprocess::read_settings(call_, &s); !status.ok()) return status;
     const Shape& in = call_.in[0].shape;
-    p_ = {in[0], in[1], in[2], element_count(in), s.output[0], s.output[1], s.padded[0], s.padded[1],
-          {}, {}, pixels_ == DType::u8 ? 255.0f : pixels_ == DType::u16 ? 65535.0f : 1.0f, {}, !s.percentiles.empty()};
+    p_ = {in[0],
+          in[1],
+          in[2],
+          element_count(in),
+          s.output[0],
+          s.output[1],
+          s.padded[0],
+          s.padded[1],
+          {},
+          {},
+          pixels_ == DType::u8    ? 255.0f
+          : pixels_ == DType::u16 ? 65535.0f
+                                  : 1.0f,
+          {},
+          !s.percentiles.empty()};
     for (int c = 0; c < 3; ++c) {
       p_.mean[c] = s.mean[c];
       p_.std[c] = s.std[c];
@@ -191,19 +205,19 @@ class Preprocess : public Kernel {
       if constexpr (sizeof(P) == 4) {
         Span<uint64_t> keys = span<uint64_t>(workspace + keys_, values_);
         sorted = span<uint64_t>(workspace + sorted_, values_);
-        status = launch(stream, "gray_keys", grid_of(values_), kThreads, gray_keys, pixels, geometry, keys, found,
-                        p_, values_);
-        if (status.ok())
-          status = sort_keys(stream, keys.data, sorted.data, values_, 33, workspace + sort_);
+        status = launch(stream, "gray_keys", grid_of(values_), kThreads, gray_keys, pixels, geometry, keys,
+                        found, p_, values_);
+        if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, values_, 33, workspace + sort_);
       } else {
         counts = span<int32_t>(workspace + counts_, 1 << 16);
         status = fill_bytes(stream, counts.data, 0, sizeof(int32_t) << 16);
         if (status.ok())
-          status = launch(stream, "histogram", grid_of(values_), kThreads, histogram<P>, pixels, geometry, counts,
-                          found, p_);
+          status = launch(stream, "histogram", grid_of(values_), kThreads, histogram<P>, pixels, geometry,
+                          counts, found, p_);
       }
       if (status.ok())
-        status = launch(stream, "percentiles", {1}, 32, percentiles, sorted, counts, geometry, range, found, p_);
+        status =
+            launch(stream, "percentiles", {1}, 32, percentiles, sorted, counts, geometry, range, found, p_);
       if (!status.ok()) return status;
     }
     return with_type(call_.target.compute, [&](auto type) {

@@ -36,7 +36,8 @@ struct BinAxis {
   }
 };
 
-NLRCNN_HD inline BinAxis bin_axis(float start, float extent, int32_t bins, int32_t ratio, int64_t index, int size) {
+NLRCNN_HD inline BinAxis bin_axis(float start, float extent, int32_t bins, int32_t ratio, int64_t index,
+                                  int size) {
   BinAxis axis;
   axis.bin = extent / static_cast<float>(bins);
   const float wanted = ratio > 0 ? static_cast<float>(ratio) : ceilf(axis.bin);
@@ -62,9 +63,8 @@ struct Placed {
 
 NLRCNN_HD inline Placed place_roi(const Box& box, int64_t image, const Pyramid& p) {
   Placed out;
-  out.level = p.count == 1
-                  ? 0
-                  : roi_align::level_of(box, p.canonical_scale, p.canonical_level, p.first, p.count);
+  out.level =
+      p.count == 1 ? 0 : roi_align::level_of(box, p.canonical_scale, p.canonical_level, p.first, p.count);
   const float scale = p.levels[out.level].scale, offset = p.aligned ? 0.5f : 0.0f;
   out.image = image;
   out.x = box.x1 * scale - offset;
@@ -81,8 +81,8 @@ NLRCNN_HD inline Placed place_roi(const Box& box, int64_t image, const Pyramid& 
 // One warp for each bin: its lanes hold 16 bytes of channels each, so that a sample's four neighbours are
 // four coalesced reads.
 template <class T>
-NLRCNN_KERNEL void align(Span<const float> rois, Span<const int32_t> count, Span<T> out, Faults faults, int64_t rows,
-                         Pyramid p) {
+NLRCNN_KERNEL void align(Span<const float> rois, Span<const int32_t> count, Span<T> out, Faults faults,
+                         int64_t rows, Pyramid p) {
   constexpr int kSize = Pack<T>::kSize;
   const int64_t bin = global_index() / 32, bins = int64_t{p.bins[0]} * p.bins[1], k = bin / bins;
   const int lane = thread_index() % 32;
@@ -116,8 +116,9 @@ NLRCNN_KERNEL void align(Span<const float> rois, Span<const int32_t> count, Span
         const Pack<T> a = load_pack(map, above + left), b = load_pack(map, above + right),
                       d = load_pack(map, below + left), e = load_pack(map, below + right);
         for (int i = 0; i < kSize; ++i)
-          sum[i] += y.low_weight * (x.low_weight * to_float(a.values[i]) + x.high_weight * to_float(b.values[i])) +
-                    y.high_weight * (x.low_weight * to_float(d.values[i]) + x.high_weight * to_float(e.values[i]));
+          sum[i] +=
+              y.low_weight * (x.low_weight * to_float(a.values[i]) + x.high_weight * to_float(b.values[i])) +
+              y.high_weight * (x.low_weight * to_float(d.values[i]) + x.high_weight * to_float(e.values[i]));
       }
     }
     Pack<T> pack;
@@ -128,7 +129,8 @@ NLRCNN_KERNEL void align(Span<const float> rois, Span<const int32_t> count, Span
 
 class RoiAlign : public Kernel {
  public:
-  explicit RoiAlign(const OpCall& call) : call_(call), rows_(call.in[0].shape[0]), dtype_(call.target.compute) {}
+  explicit RoiAlign(const OpCall& call)
+      : call_(call), rows_(call.in[0].shape[0]), dtype_(call.target.compute) {}
 
   Status init() {
     roi_align::Settings s;

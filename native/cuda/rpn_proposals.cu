@@ -28,7 +28,8 @@ template <class T>
 NLRCNN_DEVICE float value_at(const void* map, const Level& level, int which, bool blocked, int64_t channels,
                              int64_t place, int64_t channel) {
   const int64_t places = level.height * level.width;
-  const Span<const T> values(static_cast<const T*>(map), static_cast<size_t>(places * (blocked ? level.channels[which] : channels)));
+  const Span<const T> values(static_cast<const T*>(map),
+                             static_cast<size_t>(places * (blocked ? level.channels[which] : channels)));
   return to_float(values[blocked ? place * level.channels[which] + channel : channel * places + place]);
 }
 
@@ -38,7 +39,8 @@ NLRCNN_DEVICE int level_at(const Anchors& a, int64_t i) {
   return l;
 }
 
-// A key for every anchor: level, then falling objectness, then place and anchor, which is torchvision's order.
+// A key for every anchor: level, then falling objectness, then place and anchor, which is torchvision's
+// order.
 template <class T>
 NLRCNN_KERNEL void make_keys(Anchors a, Span<uint64_t> keys) {
   const int64_t i = global_index();
@@ -55,8 +57,8 @@ NLRCNN_KERNEL void make_keys(Anchors a, Span<uint64_t> keys) {
 // The best of each level, decoded and clipped; slot l · pre_nms + rank.
 template <class T>
 NLRCNN_KERNEL void decode(Anchors a, Span<const float> cells, Span<const Geometry> geometry,
-                          Span<const uint64_t> sorted, Span<Box> boxes, Span<float> scores, Span<uint8_t> candidate,
-                          Span<int32_t> ranges) {
+                          Span<const uint64_t> sorted, Span<Box> boxes, Span<float> scores,
+                          Span<uint8_t> candidate, Span<int32_t> ranges) {
   const int64_t i = global_index();
   if (i >= a.count * a.pre_nms) return;
   const int64_t l = i / a.pre_nms, rank = i % a.pre_nms;
@@ -88,16 +90,17 @@ NLRCNN_KERNEL void decode(Anchors a, Span<const float> cells, Span<const Geometr
   candidate[i] = box_large_enough(box, a.min_size) && score >= a.score_thresh;
 }
 
-NLRCNN_KERNEL void merge_keys(Span<const uint8_t> keep, Span<const uint8_t> candidate, Span<const float> scores,
-                              Span<uint64_t> keys, int64_t n) {
+NLRCNN_KERNEL void merge_keys(Span<const uint8_t> keep, Span<const uint8_t> candidate,
+                              Span<const float> scores, Span<uint64_t> keys, int64_t n) {
   const int64_t i = global_index();
   if (i >= n) return;
   const bool stays = candidate[i] && keep[i];
   keys[i] = stays ? static_cast<uint64_t>(falling_key(scores[i])) << 32 | static_cast<uint64_t>(i) : kNone;
 }
 
-NLRCNN_KERNEL void write(Span<const uint64_t> sorted, Span<const Box> boxes, Span<const float> scores, Span<Box> out,
-                         Span<float> out_scores, Span<int32_t> count, int64_t n, int64_t post_nms) {
+NLRCNN_KERNEL void write(Span<const uint64_t> sorted, Span<const Box> boxes, Span<const float> scores,
+                         Span<Box> out, Span<float> out_scores, Span<int32_t> count, int64_t n,
+                         int64_t post_nms) {
   const int64_t i = global_index();
   if (i >= post_nms) return;
   const uint64_t key = i < n ? sorted[i] : kNone;
@@ -120,13 +123,15 @@ class RpnProposals : public Kernel {
     const int64_t anchors = call_.in[0].shape[1];
     a_.blocked = call_.in[0].layout == Layout::blocked;
     if (levels_ > kLevels || anchors > kAnchors)
-      return Status::error(Code::unsupported, "Expected at most 8 levels and 32 anchors for rpn_proposals on CUDA");
+      return Status::error(Code::unsupported,
+                           "Expected at most 8 levels and 32 anchors for rpn_proposals on CUDA");
     int64_t longest = 0;
     for (size_t l = 0; l < levels_; ++l) {
       const Shape& map = call_.in[l].shape;
       const int64_t count = anchors * map[2] * map[3];
       if (count >> kIndexBits)
-        return Status::error(Code::unsupported, "Expected fewer than 2^28 anchors on a level for rpn_proposals");
+        return Status::error(Code::unsupported,
+                             "Expected fewer than 2^28 anchors on a level for rpn_proposals");
       if (call_.in[l].layout != call_.in[0].layout || call_.in[levels_ + l].layout != call_.in[0].layout)
         return Status::error(Code::unsupported, "Expected all maps of rpn_proposals in one layout");
       a_.levels[l] = {nullptr,
@@ -173,7 +178,8 @@ class RpnProposals : public Kernel {
       a.levels[l].deltas = context.in[levels_ + l].data;
     }
     if (!cells_on_device_)
-      if (Status s = copy_to_device(stream, device_cells_->data(), pinned_cells_->data(), pinned_cells_->bytes());
+      if (Status s =
+              copy_to_device(stream, device_cells_->data(), pinned_cells_->data(), pinned_cells_->bytes());
           !s.ok())
         return s;
     cells_on_device_ = true;
@@ -190,8 +196,8 @@ class RpnProposals : public Kernel {
     if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, a.all, 64, w + sort_);
     if (status.ok())
       status = with_type(call_.in[0].dtype, [&](auto type) {
-        return launch(stream, "rpn decode", grid_of(slots_), kThreads, decode<decltype(type)>, a, cells, geometry,
-                      sorted, boxes, scores, candidate, ranges);
+        return launch(stream, "rpn decode", grid_of(slots_), kThreads, decode<decltype(type)>, a, cells,
+                      geometry, sorted, boxes, scores, candidate, ranges);
       });
     if (!status.ok()) return status;
     Suppression s;
@@ -206,8 +212,8 @@ class RpnProposals : public Kernel {
     status = suppress(stream, s);
     const auto kept = span<uint64_t>(w + keys_, slots_), merged = span<uint64_t>(w + sorted_, slots_);
     if (status.ok())
-      status = launch(stream, "rpn merge", grid_of(slots_), kThreads, merge_keys, s.keep, candidate, scores, kept,
-                      slots_);
+      status = launch(stream, "rpn merge", grid_of(slots_), kThreads, merge_keys, s.keep, candidate, scores,
+                      kept, slots_);
     if (status.ok()) status = sort_keys(stream, kept.data, merged.data, slots_, 64, w + sort_);
     if (!status.ok()) return status;
     return launch(stream, "rpn_proposals", grid_of(a.post_nms), kThreads, write, merged, boxes, scores,

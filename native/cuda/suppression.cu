@@ -50,7 +50,8 @@ NLRCNN_KERNEL void make_mask(Suppression s, int64_t words) {
   s.mask[(first + row) * words + block_x()] = bits;
 }
 
-// One block for each list. 64 boxes at a time: one thread decides among them, then all spread what they suppress.
+// One block for each list. 64 boxes at a time: one thread decides among them, then all spread what they
+// suppress.
 template <int kWords>
 NLRCNN_KERNEL void walk(Suppression s, int64_t words) {
   const int64_t list = block_x(), first = s.ranges[2 * list], count = s.ranges[2 * list + 1] - first;
@@ -94,10 +95,12 @@ Status suppress(Stream& stream, const Suppression& s) {
   const int64_t words = s.words();
   if (s.longest > kLongestList)
     return Status::error(Code::unsupported, "Expected at most " + std::to_string(kLongestList) +
-                                                " boxes for nms on CUDA but received " + std::to_string(s.longest));
+                                                " boxes for nms on CUDA but received " +
+                                                std::to_string(s.longest));
   const auto tiles = static_cast<uint32_t>(words);
   const Grid pairs{tiles, tiles, static_cast<uint32_t>(s.lists)}, lists{static_cast<uint32_t>(s.lists)};
-  if (Status status = launch(stream, "nms mask", pairs, kTile, make_mask, s, words); !status.ok()) return status;
+  if (Status status = launch(stream, "nms mask", pairs, kTile, make_mask, s, words); !status.ok())
+    return status;
   if (words <= 64) return launch(stream, "nms", lists, kWalkThreads, walk<64>, s, words);
   return launch(stream, "nms", lists, kWalkThreads, walk<kLongestList / kTile>, s, words);
 }

@@ -19,7 +19,9 @@ struct Suppression {
   double threshold = 0;
 
   int64_t words() const { return ceil_div(longest, 64); }
-  static size_t mask_bytes(int64_t boxes, int64_t longest) { return boxes * ceil_div(longest, 64) * sizeof(uint64_t); }
+  static size_t mask_bytes(int64_t boxes, int64_t longest) {
+    return boxes * ceil_div(longest, 64) * sizeof(uint64_t);
+  }
 };
 
 // Most boxes of a list.

@@ -16,7 +16,8 @@ NLRCNN_KERNEL void pack_taps(Span<const float> weight, Span<T> to, int64_t o, in
 
 // taps [K, 9, O'] to [K, H, W, O']: at each place the sum of those that fall inside.
 template <class T>
-NLRCNN_KERNEL void spread(Span<const T> taps, Span<const T> bias, Span<const int32_t> count, Span<T> out, Map to) {
+NLRCNN_KERNEL void spread(Span<const T> taps, Span<const T> bias, Span<const int32_t> count, Span<T> out,
+                          Map to) {
   constexpr int kSize = Pack<T>::kSize;
   const int64_t i = global_index() * kSize;
   const int64_t c = i % to.c, x = i / to.c % to.w, y = i / to.c / to.w % to.h, n = i / to.c / to.w / to.h;
@@ -39,7 +40,8 @@ NLRCNN_KERNEL void spread(Span<const T> taps, Span<const T> bias, Span<const int
 
 class TapBias : public Kernel {
  public:
-  explicit TapBias(const OpCall& call) : out_(call.out[0].shape), weight_(call.in[1].shape), target_(call.target) {}
+  explicit TapBias(const OpCall& call)
+      : out_(call.out[0].shape), weight_(call.in[1].shape), target_(call.target) {}
   Status init() { return {}; }
 
   size_t workspace_bytes() const override { return out_.n * 9 * out_.c * dtype_size(target_.compute); }
@@ -53,10 +55,11 @@ class TapBias : public Kernel {
     if (!bias.ok()) return bias.status();
     return with_type(dtype, [&](auto type) -> Status {
       using T = decltype(type);
-      auto packed = derived(context, 1, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
-        return launch(stream, "pack_taps", grid_of(count), kThreads, pack_taps<T>,
-                      span<const float>(context.in[1]), span<T>(to, count), weight_[0], inner, out_.c);
-      });
+      auto packed =
+          derived(context, 1, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
+            return launch(stream, "pack_taps", grid_of(count), kThreads, pack_taps<T>,
+                          span<const float>(context.in[1]), span<T>(to, count), weight_[0], inner, out_.c);
+          });
       if (!packed.ok()) return packed.status();
       Gemm g;
       g.m = out_.n;

@@ -34,9 +34,11 @@ class TopK : public Kernel {
   Status run(RunContext& context) override {
     Stream& stream = stream_of(context);
     char* workspace = static_cast<char*>(context.workspace);
-    const auto keys = span<uint64_t>(workspace + keys_, rows_), sorted = span<uint64_t>(workspace + sorted_, rows_);
+    const auto keys = span<uint64_t>(workspace + keys_, rows_),
+               sorted = span<uint64_t>(workspace + sorted_, rows_);
     const auto values = span<const float>(context.in[0]);
-    if (Status s = launch(stream, "topk keys", grid_of(rows_), kThreads, make_keys, values, keys, rows_); !s.ok())
+    if (Status s = launch(stream, "topk keys", grid_of(rows_), kThreads, make_keys, values, keys, rows_);
+        !s.ok())
       return s;
     if (Status s = sort_keys(stream, keys.data, sorted.data, rows_, 64, workspace + sort_); !s.ok()) return s;
     return launch(stream, "topk", grid_of(k_), kThreads, take, sorted, values, span<float>(context.out[0]),

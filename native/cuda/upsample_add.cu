@@ -35,9 +35,10 @@ class UpsampleAdd : public Kernel {
   Status run(RunContext& context) override {
     return with_type(dtype_, [&](auto type) {
       using T = decltype(type);
-      return launch(stream_of(context), "upsample_add", grid_of(out_.n * out_.h * out_.w * out_.c / Pack<T>::kSize),
-                    kThreads, add_upsampled<T>, span<const T>(context.in[0]), span<const T>(context.in[1]),
-                    span<T>(context.out[0]), top_, out_);
+      return launch(stream_of(context), "upsample_add",
+                    grid_of(out_.n * out_.h * out_.w * out_.c / Pack<T>::kSize), kThreads, add_upsampled<T>,
+                    span<const T>(context.in[0]), span<const T>(context.in[1]), span<T>(context.out[0]), top_,
+                    out_);
     });
   }
 

@@ -59,8 +59,8 @@ Emulator::Fiber* Emulator::take_fiber() {
     free_.pop_back();
     return fiber;
   }
-  auto* fiber = new Fiber{
-      mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), nullptr, this};
+  auto* fiber = new Fiber{mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+                          nullptr, this};
   auto** top = reinterpret_cast<void**>(static_cast<char*>(fiber->stack) + kStack);
   top -= 2;  // at entry the stack pointer is 8 beyond a multiple of 16
   *top = reinterpret_cast<void*>(+[] { enter(static_cast<Fiber*>(starting_fiber)); });
@@ -165,7 +165,8 @@ bool Emulator::touch(SharedMemory& memory, int64_t element, Access access) {
     fail(std::string(what) + " " + memory.name + "[" + std::to_string(element) + "]");
     return false;
   };
-  if (element < 0 || element >= static_cast<int64_t>(memory.shadows.size())) return broken("no such element:");
+  if (element < 0 || element >= static_cast<int64_t>(memory.shadows.size()))
+    return broken("no such element:");
   Shadow& s = memory.shadows[element];
   const auto self = static_cast<int16_t>(thread);
   const bool written = s.written == epoch_;

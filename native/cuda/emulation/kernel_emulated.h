@@ -70,7 +70,8 @@ T shuffle_up(T v, int delta) {
 template <class T>
 bool check_pack(Span<T> span, int64_t i) {
   constexpr int64_t n = 16 / sizeof(T);
-  if (i >= 0 && static_cast<size_t>(i + n) <= span.size && reinterpret_cast<uintptr_t>(span.data + i) % 16 == 0)
+  if (i >= 0 && static_cast<size_t>(i + n) <= span.size &&
+      reinterpret_cast<uintptr_t>(span.data + i) % 16 == 0)
     return true;
   emulator().fail("a pack at element " + std::to_string(i) + " of a span of " + std::to_string(span.size));
   return false;
@@ -98,7 +99,8 @@ void atomic_or(SharedArray<uint64_t, N>& at, int i, uint64_t v) {
 }
 
 template <class... P, class... A>
-Status launch(Stream& stream, const char* name, Grid grid, int threads, void (*kernel)(P...), A... arguments) {
+Status launch(Stream& stream, const char* name, Grid grid, int threads, void (*kernel)(P...),
+              A... arguments) {
   return stream.submit([=] { return run_grid(name, grid, threads, [=] { kernel(P(arguments)...); }); });
 }
 

@@ -40,9 +40,9 @@ Status run(const Gemm& g) {
     const auto right = g.transpose_b ? loaded(g.b, b, g.n, g.k) : loaded(g.b, b, g.k, g.n);
     std::vector<float> product(g.m * g.n, 0.0f);
     if (g.k > 0) {
-      const Status status = cpu::run_gemm({g.transpose_a, g.transpose_b, g.m, g.n, g.k, left.data(),
-                                           g.transpose_a ? g.m : g.k, right.data(), g.transpose_b ? g.k : g.n,
-                                           product.data(), g.n, g.alpha});
+      const Status status =
+          cpu::run_gemm({g.transpose_a, g.transpose_b, g.m, g.n, g.k, left.data(), g.transpose_a ? g.m : g.k,
+                         right.data(), g.transpose_b ? g.k : g.n, product.data(), g.n, g.alpha});
       if (!status.ok()) return status;
     }
 #pragma omp parallel for
@@ -78,8 +78,8 @@ class Plan final : public ConvolutionPlan {
       product.resize(rows * c.o);
 #pragma omp parallel for
       for (int64_t r = 0; r < rows; ++r) gather(c, data.x, first + r, columns.data() + r * k);
-      const Status status = cpu::run_gemm({false, true, rows, c.o, k, columns.data(), k, weight.data(), k,
-                                           product.data(), c.o});
+      const Status status = cpu::run_gemm(
+          {false, true, rows, c.o, k, columns.data(), k, weight.data(), k, product.data(), c.o});
       if (!status.ok()) return status;
 #pragma omp parallel for
       for (int64_t r = 0; r < rows; ++r)

@@ -17,7 +17,8 @@ cudnnDataType_t data_type(DType dtype) {
 
 Status dnn_status(cudnnStatus_t status, const char* what) {
   if (status == CUDNN_STATUS_SUCCESS) return {};
-  return Status::error(Code::device, std::string("cuDNN failed at ") + what + ": " + cudnnGetErrorString(status));
+  return Status::error(Code::device,
+                       std::string("cuDNN failed at ") + what + ": " + cudnnGetErrorString(status));
 }
 
 class Plan final : public ConvolutionPlan {
@@ -47,8 +48,8 @@ class Plan final : public ConvolutionPlan {
           cudnnSetConvolution2dDescriptor(convolution_, i(c_.padding[0]), i(c_.padding[1]), i(c_.stride[0]),
                                           i(c_.stride[1]), i(c_.dilation[0]), i(c_.dilation[1]),
                                           CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT),
-          cudnnSetConvolutionMathType(convolution_, c_.dtype != DType::f32 || c_.tf32 ? CUDNN_TENSOR_OP_MATH
-                                                                                      : CUDNN_FMA_MATH),
+          cudnnSetConvolutionMathType(
+              convolution_, c_.dtype != DType::f32 || c_.tf32 ? CUDNN_TENSOR_OP_MATH : CUDNN_FMA_MATH),
           cudnnSetActivationDescriptor(activation_,
                                        c_.relu ? CUDNN_ACTIVATION_RELU : CUDNN_ACTIVATION_IDENTITY,
                                        CUDNN_NOT_PROPAGATE_NAN, 0)})
@@ -61,15 +62,14 @@ class Plan final : public ConvolutionPlan {
   Status run(Stream& stream, const ConvolutionData& d) override {
     const float one = 1, zero = 0;
     if (!c_.bias && !c_.residual && !c_.relu)
-      return dnn_status(
-          cudnnConvolutionForward(stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_, algorithm_,
-                                  d.workspace, workspace_, &zero, y_, d.y),
-          "a convolution");
-    return dnn_status(
-        cudnnConvolutionBiasActivationForward(
-            stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_, algorithm_, d.workspace, workspace_,
-            c_.residual ? &one : &zero, y_, c_.residual ? d.residual : d.y, bias_, d.bias, activation_, y_, d.y),
-        "a convolution");
+      return dnn_status(cudnnConvolutionForward(stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_,
+                                                algorithm_, d.workspace, workspace_, &zero, y_, d.y),
+                        "a convolution");
+    return dnn_status(cudnnConvolutionBiasActivationForward(
+                          stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_, algorithm_, d.workspace,
+                          workspace_, c_.residual ? &one : &zero, y_, c_.residual ? d.residual : d.y, bias_,
+                          d.bias, activation_, y_, d.y),
+                      "a convolution");
   }
 
  private:

@@ -11,7 +11,8 @@ cudaDataType_t data_type(DType dtype) {
 Status lt_status(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return {};
   const Code code = status == CUBLAS_STATUS_ALLOC_FAILED ? Code::out_of_memory : Code::device;
-  return Status::error(code, std::string("cuBLASLt failed at ") + what + ": " + cublasLtGetStatusString(status));
+  return Status::error(code,
+                       std::string("cuBLASLt failed at ") + what + ": " + cublasLtGetStatusString(status));
 }
 
 // Descriptors that live for one call.
@@ -52,10 +53,28 @@ uint32_t alignment_of(const void* data) {
 
 std::string key_of(const Gemm& g) {
   std::string key;
-  for (int64_t v : {g.batch, g.m, g.n, g.k, g.a.ld, g.a.stride, g.b.ld, g.b.stride, g.c.ld, g.d.ld, g.d.stride,
-                    int64_t(g.a.dtype), int64_t(g.d.dtype), int64_t(g.transpose_a), int64_t(g.transpose_b),
-                    int64_t(g.bias != nullptr), g.bias_stride, int64_t(g.c.data != nullptr), int64_t(g.relu),
-                    int64_t(g.tf32), int64_t(alignment_of(g.a.data)), int64_t(alignment_of(g.b.data)),
+  for (int64_t v : {g.batch,
+                    g.m,
+                    g.n,
+                    g.k,
+                    g.a.ld,
+                    g.a.stride,
+                    g.b.ld,
+                    g.b.stride,
+                    g.c.ld,
+                    g.d.ld,
+                    g.d.stride,
+                    int64_t(g.a.dtype),
+                    int64_t(g.d.dtype),
+                    int64_t(g.transpose_a),
+                    int64_t(g.transpose_b),
+                    int64_t(g.bias != nullptr),
+                    g.bias_stride,
+                    int64_t(g.c.data != nullptr),
+                    int64_t(g.relu),
+                    int64_t(g.tf32),
+                    int64_t(alignment_of(g.a.data)),
+                    int64_t(alignment_of(g.b.data)),
                     int64_t(alignment_of(g.d.data))})
     key += std::to_string(v) + ' ';
   return key;
@@ -68,7 +87,8 @@ Status gemm(Stream& stream, const Gemm& g) {
   if (g.m == 0 || g.n == 0 || g.batch == 0) return {};
   Descriptors d;
   const auto compute = g.tf32 && g.a.dtype == DType::f32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-  if (Status s = lt_status(cublasLtMatmulDescCreate(&d.operation, compute, CUDA_R_32F), "a descriptor"); !s.ok())
+  if (Status s = lt_status(cublasLtMatmulDescCreate(&d.operation, compute, CUDA_R_32F), "a descriptor");
+      !s.ok())
     return s;
   d.set(CUBLASLT_MATMUL_DESC_TRANSA, g.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
   d.set(CUBLASLT_MATMUL_DESC_TRANSB, g.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -100,10 +120,9 @@ Status gemm(Stream& stream, const Gemm& g) {
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(g.d.data));
     cublasLtMatmulHeuristicResult_t found{};
     int count = 0;
-    const Status s =
-        lt_status(cublasLtMatmulAlgoGetHeuristic(stream.blas, d.operation, d.left, d.right, d.c, d.d,
-                                                 d.preference, 1, &found, &count),
-                  "choosing an algorithm");
+    const Status s = lt_status(cublasLtMatmulAlgoGetHeuristic(stream.blas, d.operation, d.left, d.right, d.c,
+                                                              d.d, d.preference, 1, &found, &count),
+                               "choosing an algorithm");
     if (!s.ok()) return s;
     if (count == 0)
       return Status::error(Code::device, "cuBLASLt has no algorithm for a product of " + std::to_string(g.m) +
@@ -111,8 +130,8 @@ Status gemm(Stream& stream, const Gemm& g) {
     known = stream.gemm_algorithms.emplace(key, found.algo).first;
   }
   const float beta = g.c.data ? 1.0f : 0.0f;
-  return lt_status(cublasLtMatmul(stream.blas, d.operation, &g.alpha, g.b.data, d.left, g.a.data, d.right, &beta,
-                                  g.c.data ? g.c.data : g.d.data, d.c, g.d.data, d.d, &known->second,
+  return lt_status(cublasLtMatmul(stream.blas, d.operation, &g.alpha, g.b.data, d.left, g.a.data, d.right,
+                                  &beta, g.c.data ? g.c.data : g.d.data, d.c, g.d.data, d.d, &known->second,
                                   stream.gemm_workspace->data(), kGemmWorkspace, stream.handle),
                    "a matrix product");
 }

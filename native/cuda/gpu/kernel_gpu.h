@@ -73,7 +73,8 @@ NLRCNN_DEVICE void atomic_or(uint64_t (&at)[N], int i, uint64_t v) {
 }
 
 template <class... P, class... A>
-Status launch(Stream& stream, const char* name, Grid grid, int threads, void (*kernel)(P...), A... arguments) {
+Status launch(Stream& stream, const char* name, Grid grid, int threads, void (*kernel)(P...),
+              A... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return {};
   kernel<<<dim3(grid.x, grid.y, grid.z), threads, 0, stream.handle>>>(P(arguments)...);
   return cuda_status(cudaGetLastError(), name);

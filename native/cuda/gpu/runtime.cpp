@@ -38,8 +38,8 @@ std::string library_versions() {
   cudaDriverGetVersion(&driver);
   const auto dotted = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
   const size_t blas = cublasLtGetVersion(), dnn = cudnnGetVersion();
-  return "CUDA " + dotted(runtime) + " (driver for " + dotted(driver) + "), cuBLASLt " + std::to_string(blas) +
-         ", cuDNN " + std::to_string(dnn);
+  return "CUDA " + dotted(runtime) + " (driver for " + dotted(driver) + "), cuBLASLt " +
+         std::to_string(blas) + ", cuDNN " + std::to_string(dnn);
 }
 
 Status list_gpus(std::vector<GpuInfo>* out) {
