@@ -43,40 +43,59 @@ std::string folder_of(const void* symbol) {
   return path.substr(0, path.rfind('/'));
 }
 
-std::string path_of(void* library) {
-  link_map* map = nullptr;
-  return dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map ? map->l_name : "";
-}
-
-// Loads a library by its name from the linker's folders, NLRCNN_CUDA_LIBRARIES or kFolders; gives its path or
-// "". What is loaded serves the plugin, which asks for the same name.
-std::string load(const std::string& name) {
+// Loads a library that the dynamic linker does not find by its name, from NLRCNN_CUDA_LIBRARIES or kFolders;
+// what is loaded serves the plugin, which asks for the same name.
+bool load(const std::string& name) {
   std::vector<std::string> patterns;
   const char* own = std::getenv("NLRCNN_CUDA_LIBRARIES");
   std::istringstream folders(own ? own : "");
   for (std::string folder; std::getline(folders, folder, ':');) patterns.push_back(folder);
-  if (!own) {
-    if (void* library = dlopen(name.c_str(), RTLD_NOW | RTLD_GLOBAL)) return path_of(library);
+  if (!own)
     for (const char* folder : kFolders) patterns.push_back(expanded(folder));
-  }
+  bool loaded = false;
   for (const std::string& pattern : patterns) {
-    if (pattern.empty()) continue;
+    if (pattern.empty() || loaded) continue;
     glob_t found{};
-    std::string path;
     if (glob((pattern + "/" + name).c_str(), 0, nullptr, &found) == 0)
-      for (size_t i = 0; i < found.gl_pathc && path.empty(); ++i)
-        if (dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_GLOBAL)) path = found.gl_pathv[i];
+      for (size_t i = 0; i < found.gl_pathc && !loaded; ++i)
+        loaded = dlopen(found.gl_pathv[i], RTLD_NOW | RTLD_GLOBAL) != nullptr;
     globfree(&found);
-    if (!path.empty()) return path;
   }
-  return "";
+  return loaded;
 }
 
 std::string advice(const std::string& name) {
   const bool cudnn = name.find("cudnn") != std::string::npos;
-  const std::string major = std::to_string(NLRCNN_CUDA_MAJOR);
-  return name + " is missing: install it (pip install nvidia-" + (cudnn ? "cudnn-cu" + major : "cublas") +
+  return name + " is missing: install it (pip install " + (cudnn ? "nvidia-cudnn-cu13" : "nvidia-cublas") +
          ", or NVIDIA's package) or set NLRCNN_CUDA_LIBRARIES to its folder";
+}
+
+// Loads the plugin, and what it misses one by one.
+void* load_plugin(CudaLibrary* out) {
+  for (int tries = 0; tries < 8; ++tries) {
+    if (void* library = dlopen(out->path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+    const char* error = dlerror();
+    const std::string why = error ? error : "unknown";
+    out->problem = "the CUDA plugin did not load: " + why;
+    // "libcudnn.so.9: cannot open shared object file: No such file or directory"
+    const size_t colon = why.find(": cannot open shared object file");
+    if (colon == std::string::npos) return nullptr;
+    const std::string name = why.substr(0, colon);
+    if (load(name)) continue;
+    out->problem = advice(name);
+    out->libraries[name] = "";
+    return nullptr;
+  }
+  return nullptr;
+}
+
+// Notes where CUDA's libraries were found.
+int note_library(dl_phdr_info* info, size_t, void* to) {
+  const std::string path = info->dlpi_name ? info->dlpi_name : "";
+  const std::string name = path.substr(path.rfind('/') + 1);
+  for (const char* known : {"libcuda.so", "libcublas", "libcudnn.so"})
+    if (name.starts_with(known)) (*static_cast<std::map<std::string, std::string>*>(to))[name] = path;
+  return 0;
 }
 
 CudaLibrary find() {
@@ -88,24 +107,14 @@ CudaLibrary find() {
     out.path = "";
     return out;
   }
-  if (!chosen) {
-    if (!dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL)) {
-      out.problem = "no NVIDIA driver (libcuda.so.1 not found)";
-      return out;
-    }
-    std::istringstream needed(NLRCNN_CUDA_LIBRARY_NAMES);
-    for (std::string name; needed >> name;) {
-      out.libraries[name] = load(name);
-      if (out.libraries[name].empty() && out.problem.empty()) out.problem = advice(name);
-    }
-    if (!out.problem.empty()) return out;
-  }
-  void* library = dlopen(out.path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    const char* why = dlerror();
-    out.problem = std::string("the CUDA plugin did not load: ") + (why ? why : "unknown");
+  if (!chosen && !dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL)) {
+    out.problem = "no NVIDIA driver (libcuda.so.1 not found)";
     return out;
   }
+  void* library = load_plugin(&out);
+  dl_iterate_phdr(note_library, &out.libraries);
+  if (!library) return out;
+  out.problem.clear();
   auto entry = reinterpret_cast<CudaPluginEntry>(dlsym(library, "nlrcnn_cuda_plugin"));
   const CudaPlugin* plugin = entry ? entry() : nullptr;
   if (!plugin || plugin->abi != kCudaPluginAbi)

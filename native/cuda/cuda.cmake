@@ -17,10 +17,15 @@ if(NLRCNN_EMULATION)
   target_compile_options(nlrcnn_emulated PRIVATE -O2 -ffp-contract=off -x c++ ${WARNINGS})
   target_link_libraries(nlrcnn_emulated PRIVATE ${DNNL_LIBRARY} OpenMP::OpenMP_CXX)
   target_link_options(nlrcnn_emulated PRIVATE -Wl,-z,nodelete)
+  # Kernels with faults, each of which the emulation must find.
+  add_executable(emulation_selftest native/cuda/emulation/selftest/main.cpp
+                 native/cuda/emulation/emulator.cpp $<TARGET_OBJECTS:core>)
+  target_include_directories(emulation_selftest PRIVATE native)
+  target_compile_options(emulation_selftest PRIVATE -O2 ${WARNINGS})
+  target_link_libraries(emulation_selftest PRIVATE OpenMP::OpenMP_CXX)
+  set_target_properties(emulation_selftest PROPERTIES RUNTIME_OUTPUT_DIRECTORY $<TARGET_FILE_DIR:nlrcnn>)
 endif()
 
-set(NLRCNN_CUDA_MAJOR 0)
-set(NLRCNN_CUDA_LIBRARY_NAMES "")
 if(NLRCNN_CUDA)
   include(CheckLanguage)
   check_language(CUDA)
