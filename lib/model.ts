@@ -56,8 +56,8 @@ export interface Segmentation {
 
 /** Shapes whose plans are kept; each holds some hundred kilobytes of kernels beside the shared arena. */
 const KEPT_PLANS = 16;
-/** Pictures decoded ahead of the one that the device works on. */
-const AHEAD = 2;
+/** Pictures worked on at once: while the device does one, others are decoded; a GPU does several. */
+const AT_ONCE = { cpu: 2, cuda: 6 };
 
 /**
  * Loads a network: by default the one that comes with the package.
@@ -107,6 +107,7 @@ export class Model implements Disposable {
     if (!Array.isArray(input)) return this.#segmentOne(input as ImageInput, options);
     const images = input as readonly ImageInput[];
     const results = new Array<Segmentation>(images.length);
+    const atOnce = this.device === 'cpu' ? AT_ONCE.cpu : AT_ONCE.cuda;
     let next = 0;
     const work = async () => {
       while (next < images.length) {
@@ -114,7 +115,7 @@ export class Model implements Disposable {
         results[index] = await this.#segmentOne(images[index]!, options);
       }
     };
-    await Promise.all(Array.from({ length: Math.min(AHEAD, images.length) }, work));
+    await Promise.all(Array.from({ length: Math.min(atOnce, images.length) }, work));
     return results;
   }
 

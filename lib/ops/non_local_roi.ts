@@ -20,6 +20,11 @@ export interface NonLocalRoiOptions {
   numHeads?: number;
   /** int32 [S]: RoIs of each image; absent: all of one image. */
   segments?: Tensor | undefined;
+  /**
+   * Where given, segment s holds rows s · rowsPerSegment to s · rowsPerSegment + segments[s], and attention is one
+   * product for each image; else segments lie side by side.
+   */
+  rowsPerSegment?: number | undefined;
 }
 
 /**
@@ -33,9 +38,15 @@ export function nonLocalRoi(
   options: NonLocalRoiOptions = {},
 ): Tensor {
   const { phi, psi, g1x1, g3x3, wF } = weights;
-  const { pairwise = 'embedded_gaussian', scale = 'none', numHeads = 1, segments } = options;
+  const {
+    pairwise = 'embedded_gaussian',
+    scale = 'none',
+    numHeads = 1,
+    segments,
+    rowsPerSegment = 0,
+  } = options;
   const embeddings = [phi?.weight, phi?.bias, psi?.weight, psi?.bias];
   const values = [g1x1.weight, g1x1.bias, g3x3.weight, g3x3.bias];
-  const attrs = { pairwise, scale, num_heads: numHeads };
+  const attrs = { pairwise, scale, num_heads: numHeads, rows_per_segment: rowsPerSegment };
   return single(context.op('non_local_roi', [x, ...embeddings, ...values, wF, segments], attrs));
 }

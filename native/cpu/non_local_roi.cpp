@@ -125,16 +125,20 @@ class NonLocalRoi : public Kernel {
       const int32_t* given = context.in[segments].as<int32_t>();
       lengths.assign(given, given + call_.in[segments].shape[0]);
     }
+    const int64_t apart = settings_.rows_per_segment;
     int64_t rows = 0;
     for (int64_t length : lengths) {
       rows += length;
-      if (length < 0 || rows > shape_[0])
+      if (length < 0 || rows > shape_[0] || (apart > 0 && length > apart))
         return Status::error(Code::argument,
                              "Expected segments that sum to at most " + std::to_string(shape_[0]));
     }
     float* y = context.out[0].as<float>();
-    std::fill(y + rows * values_, y + shape_[0] * values_, 0.0f);
-    if (rows == 0) return {};
+    if (rows == 0) {
+      std::fill(y, y + shape_[0] * values_, 0.0f);
+      return {};
+    }
+    if (apart > 0) rows = shape_[0];
 
     if (Status status = gather_values(context, rows); !status.ok()) return status;
     const float *phi, *psi;
@@ -146,8 +150,11 @@ class NonLocalRoi : public Kernel {
           const Span span{start, length, start + first, std::min(kAttentionRows, length - first), head};
           if (Status status = attend(context, span, phi, psi, y); !status.ok()) return status;
         }
-      start += length;
+      const int64_t next = apart > 0 ? start + apart : start + length;
+      std::fill(y + (start + length) * values_, y + next * values_, 0.0f);
+      start = next;
     }
+    std::fill(y + start * values_, y + shape_[0] * values_, 0.0f);
     return {};
   }
 

@@ -5,7 +5,23 @@
 namespace nlrcnn::cuda {
 namespace {
 
-// Where only the bias and residual follow, cuDNN needs a bias of some kind.
+template <class T>
+NLRCNN_KERNEL void finish(Span<T> y, Span<const T> residual, Span<const T> bias, int64_t all,
+                          int64_t channels, bool relu) {
+  constexpr int kSize = Pack<T>::kSize;
+  const int64_t i = global_index() * kSize;
+  if (i >= all) return;
+  Pack<T> pack = load_pack(Span<const T>(y), i), add{};
+  if (residual) add = load_pack(residual, i);
+  const Pack<T> shift = load_pack(bias, i % channels);
+  for (int k = 0; k < kSize; ++k) {
+    float v = to_float(pack.values[k]) + to_float(shift.values[k]);
+    if (residual) v += to_float(add.values[k]);
+    pack.values[k] = from_float<T>(relu && v < 0 ? 0.0f : v);
+  }
+  store_pack(y, i, pack);
+}
+
 class Conv2d : public Kernel {
  public:
   explicit Conv2d(const OpCall& call) : call_(call), dtype_(call.target.compute) {}
@@ -33,7 +49,6 @@ class Conv2d : public Kernel {
                                           {settings_.stride[0], settings_.stride[1]},
                                           {settings_.padding[0], settings_.padding[1]},
                                           {settings_.dilation[0], settings_.dilation[1]},
-                                          true,
                                           call_.has(3),
                                           settings_.relu,
                                           call_.target.tf32});
@@ -85,6 +100,16 @@ class Conv2d : public Kernel {
 };
 
 }  // namespace
+
+Status finish_convolution(Stream& stream, const Convolution& c, const ConvolutionData& d) {
+  const int64_t all = c.n * c.out_h * c.out_w * c.o;
+  return with_type(c.dtype, [&](auto type) {
+    using T = decltype(type);
+    return launch(stream, "conv2d", grid_of(all / Pack<T>::kSize), kThreads, finish<T>, span<T>(d.y, all),
+                  span<const T>(const_cast<void*>(d.residual), all),
+                  span<const T>(const_cast<void*>(d.bias), c.o), all, c.o, c.relu);
+  });
+}
 
 Result<std::unique_ptr<Kernel>> make_conv2d(const OpCall& call, Stream& stream) {
   auto kernel = std::make_unique<Conv2d>(call);

@@ -31,7 +31,7 @@ struct Convolution {
   DType dtype;
   int64_t n, h, w, c, o, kh, kw, out_h, out_w;
   int64_t stride[2], padding[2], dilation[2];
-  bool bias, residual, relu, tf32;
+  bool residual, relu, tf32;  // there is always a bias
 };
 struct ConvolutionData {
   const void *x, *weight, *bias, *residual;
@@ -44,6 +44,8 @@ class ConvolutionPlan {
   virtual size_t workspace_bytes() const = 0;
   virtual Status run(Stream& stream, const ConvolutionData& data) = 0;
 };
+// y = act(y + residual + bias) in place, behind a product alone.
+Status finish_convolution(Stream& stream, const Convolution& convolution, const ConvolutionData& data);
 Result<std::unique_ptr<ConvolutionPlan>> plan_convolution(Stream& stream, const Convolution& convolution);
 
 // Rising; of the keys' lowest `bits`.

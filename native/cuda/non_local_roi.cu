@@ -61,8 +61,7 @@ class NonLocalRoi : public Kernel {
     width_ = whole_x_ ? x_.c : padded(each_);
     // RoIs that see each other: with rows_per_segment the attention of each image is a product of its own.
     segments_ = call_.has(segments) ? call_.in[segments].shape[0] : 1;
-    rows_ =
-        call_.attrs.integer("rows_per_segment", 0) > 0 ? call_.attrs.integer("rows_per_segment", 0) : x_.n;
+    rows_ = settings_.rows_per_segment > 0 ? settings_.rows_per_segment : x_.n;
     const size_t size = dtype_size(dtype_);
     if (!whole_x_) embedded_ = layout_.take((gaussian ? 1 : 2) * heads_ * x_.n * places_ * width_ * size);
     sums_ = layout_.take(x_.n * 9 * x_.c * sizeof(float));
@@ -104,7 +103,7 @@ class NonLocalRoi : public Kernel {
     a.per_segment = rows_;
     a.segments = span<const int32_t>(context.in[segments]);
     a.segment_count = segments_;
-    a.apart = rows_ != x_.n;
+    a.apart = settings_.rows_per_segment > 0;
     a.g = span<const float>(w + g_, x_.n * padded(values_));
     const double size = double(each_) * double(places_);
     a.scale = static_cast<float>(settings_.rsqrt ? 1 / std::sqrt(size) : 1.0);

@@ -180,7 +180,8 @@ Status CudaPlan::replay(Lane& lane) {
     auto executable = end_capture(*lane.stream);
     if (!launched.ok()) return launched;
     if (!executable.ok()) return executable.status();
-    captured = {std::move(executable.value()), lane.arena.generation};
+    captured.executable = std::move(executable.value());
+    captured.generation = lane.arena.generation;
   }
   return launch_executable(*lane.stream, *captured.executable);
 }
@@ -220,8 +221,10 @@ Status CudaPlan::grow(const std::vector<std::pair<int, int64_t>>& wanted) {
                                                     " elements but it has " + std::to_string(count));
   }
   place_all();
-  warm_ = false;
-  for (Captured& captured : captured_) captured.generation = ~uint64_t{0};
+  for (Captured& captured : captured_) {
+    captured.warm = false;
+    captured.generation = ~uint64_t{0};
+  }
   return {};
 }
 
@@ -272,7 +275,7 @@ Status CudaPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& 
       if (!prepared_)
         if (Status s = prepare(*lane.stream); !s.ok()) return s;
       if (Status s = lane.reserve(device_bytes_, staging_results_ + results_bytes_); !s.ok()) return s;
-      direct = direct || !warm_;
+      direct = direct || !captured_[lane.index].warm;
       if (direct) {
         if (timings) timings->clear();
         Status status = upload(lane, inputs);
@@ -280,7 +283,7 @@ Status CudaPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& 
         const Status finished = synchronize(*lane.stream);
         if (status.ok()) status = finished;
         if (!status.ok()) return status;
-        warm_ = true;
+        captured_[lane.index].warm = true;
       }
     }
     if (!direct) {

@@ -5,8 +5,9 @@
 
 namespace nlrcnn::cuda {
 
-// A graph of ops on one GPU. The first run launches its kernels one by one, which packs weights and chooses
-// algorithms; from the second on a lane replays what it captured: one upload, one launch, one download.
+// A graph of ops on one GPU. A lane's first run launches the kernels one by one, which packs weights, chooses
+// algorithms and loads code; from the second on it replays what it captured: one upload, one launch, one
+// download.
 class CudaPlan : public Plan {
  public:
   CudaPlan(std::shared_ptr<CudaDevice> device, Graph graph, std::vector<int> outputs);
@@ -21,6 +22,7 @@ class CudaPlan : public Plan {
  private:
   // What a lane captured, good as long as its arena did not move.
   struct Captured {
+    bool warm = false;
     ExecutablePointer executable;
     uint64_t generation = 0;
   };
@@ -42,7 +44,7 @@ class CudaPlan : public Plan {
   bool made_here(int value) const;
 
   std::shared_ptr<CudaDevice> device_;
-  bool prepared_ = false, warm_ = false, retained_ = false;
+  bool prepared_ = false, retained_ = false;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<std::pair<int, int>> made_by_;  // of each value: step and output, or -1
   // Where things lie in the lane's device memory: values, workspace, inputs, and the block that comes down

@@ -3,7 +3,8 @@
 
 // The Non-local RoI block up to y (arXiv 1807.05361): x [K, D, H, W], phi.weight [D_f, D, 1, 1], phi.bias
 // [D_f], psi alike, g_1x1.weight [D_g, D, 1, 1], g_1x1.bias [D_g], g_3x3.weight [D_g, D_g, 3, 3], g_3x3.bias
-// [D_g], w_f [1, 2 D_f H W]?, segments i32 [S]? -> y [K, D_g].
+// [D_g], w_f [1, 2 D_f H W]?, segments i32 [S]? -> y [K, D_g]. RoIs of segment s follow those of the one
+// before; with rows_per_segment = R they are rows s·R to s·R + segments[s].
 namespace nlrcnn::non_local_roi {
 
 inline constexpr size_t kInputs = 11;
@@ -26,7 +27,7 @@ enum Input : size_t {
 struct Settings {
   Pairwise pairwise;
   bool rsqrt;
-  int64_t heads;
+  int64_t heads, rows_per_segment;  // 0: segments lie side by side
 };
 
 inline Status read_settings(const OpCall& call, Settings* out) {
@@ -45,6 +46,7 @@ inline Status read_settings(const OpCall& call, Settings* out) {
     return Status::error(Code::argument, "Expected scale to be none or rsqrt but received " + scale);
   out->pairwise = static_cast<Pairwise>(found);
   out->rsqrt = scale == "rsqrt";
+  if (Status s = read_integer(call, "rows_per_segment", 0, 0, &out->rows_per_segment); !s.ok()) return s;
   return read_integer(call, "num_heads", 1, 1, &out->heads);
 }
 
@@ -81,6 +83,10 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
                                              std::to_string(settings.heads));
   if (call.has(segments) && (call.in[segments].dtype != DType::i32 || call.in[segments].shape.size() != 1))
     return Status::error(Code::dtype, "Expected segments of dtype int32 and shape [S] for non_local_roi");
+  const int64_t apart = settings.rows_per_segment;
+  if (apart > 0 && (!call.has(segments) || call.in[segments].shape[0] * apart != in[0]))
+    return Status::error(Code::argument, "Expected segments of rows_per_segment rows each to be all of " +
+                                             std::to_string(in[0]) + " rows");
   return std::vector<TensorDesc>{{call.target.compute, {in[0], values}}};
 }
 

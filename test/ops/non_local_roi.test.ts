@@ -26,6 +26,7 @@ async function attend(
   name: string,
   rows: (x: Float32Array[]) => Float32Array[],
   segments: number[],
+  rowsPerSegment?: number,
 ) {
   const testCase = cases.find((c) => c.name === name)!;
   const { x: _, ...weights } = place(testCase, { device });
@@ -42,7 +43,11 @@ async function attend(
   const y = ops.nonLocalRoi(
     Tensor.from(flat, [list.length, ...shape.slice(1)], device),
     { phi: pair('phi'), psi: pair('psi'), g1x1: pair('g_1x1'), g3x3: pair('g_3x3') },
-    { scale: 'rsqrt', segments: Tensor.from(Int32Array.from(segments), [segments.length], device) },
+    {
+      scale: 'rsqrt',
+      rowsPerSegment,
+      segments: Tensor.from(Int32Array.from(segments), [segments.length], device),
+    },
   );
   const read = await y.read();
   const width = read.shape[1]!;
@@ -50,6 +55,15 @@ async function attend(
 }
 
 for (const device of DEVICES) {
+  test(`${device} non_local_roi: segments with rows of their own are the same as side by side`, async (t) => {
+    const rows = (x: Float32Array[]) => x.slice(0, 40);
+    const beside = await attend(device, 'eg-n300', (x) => [...x.slice(0, 13), ...x.slice(20, 40)], [13, 20]);
+    const apart = await attend(device, 'eg-n300', rows, [13, 20], 20);
+    for (const [k, row] of beside.entries())
+      t.true(relativeError(apart[k < 13 ? k : k + 7]!, row) <= 1e-6, `row ${k}`);
+    t.true(apart.slice(13, 20).every((row) => row.every((v) => v === 0)));
+  });
+
   test(`${device} non_local_roi: permuting the RoIs permutes the output`, async (t) => {
     const order = Array.from({ length: 300 }, (_, k) => (k * 7) % 300);
     const straight = await attend(device, 'eg-n300', (x) => x, [300]);

@@ -63,7 +63,14 @@ class Plan final : public ConvolutionPlan {
   explicit Plan(const Convolution& c) : c_(c) {}
   size_t workspace_bytes() const override { return 0; }
   Status run(Stream& stream, const ConvolutionData& data) override {
-    return stream.submit([c = c_, data] { return compute(c, data); });
+    if (c_.dtype != DType::f32) return stream.submit([c = c_, data] { return compute(c, data); });
+    // In two steps, as where cuDNN has no fused form; in half precision that would round twice.
+    Convolution product = c_;
+    product.residual = product.relu = false;
+    ConvolutionData plain = data;
+    plain.bias = nullptr;
+    const Status status = stream.submit([product, plain] { return compute(product, plain); });
+    return status.ok() ? finish_convolution(stream, c_, data) : status;
   }
 
  private:
@@ -86,7 +93,7 @@ class Plan final : public ConvolutionPlan {
         for (int64_t o = 0; o < c.o; ++o) {
           float v = product[r * c.o + o];
           if (c.residual) v += load(data.residual, c.dtype, (first + r) * c.o + o);
-          if (c.bias) v += load(data.bias, c.dtype, o);
+          if (data.bias) v += load(data.bias, c.dtype, o);
           store(data.y, c.dtype, (first + r) * c.o + o, c.relu && v < 0 ? 0 : v);
         }
     }

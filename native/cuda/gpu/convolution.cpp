@@ -61,15 +61,19 @@ class Plan final : public ConvolutionPlan {
 
   Status run(Stream& stream, const ConvolutionData& d) override {
     const float one = 1, zero = 0;
-    if (!c_.bias && !c_.residual && !c_.relu)
-      return dnn_status(cudnnConvolutionForward(stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_,
-                                                algorithm_, d.workspace, workspace_, &zero, y_, d.y),
-                        "a convolution");
-    return dnn_status(cudnnConvolutionBiasActivationForward(
-                          stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_, algorithm_, d.workspace,
-                          workspace_, c_.residual ? &one : &zero, y_, c_.residual ? d.residual : d.y, bias_,
-                          d.bias, activation_, y_, d.y),
-                      "a convolution");
+    if (fused_) {
+      const cudnnStatus_t status = cudnnConvolutionBiasActivationForward(
+          stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_, algorithm_, d.workspace, workspace_,
+          c_.residual ? &one : &zero, y_, c_.residual ? d.residual : d.y, bias_, d.bias, activation_, y_,
+          d.y);
+      if (status == CUDNN_STATUS_SUCCESS || stream.capturing) return dnn_status(status, "a convolution");
+      fused_ = false;  // not for this shape and precision: the two steps apart
+    }
+    const Status status =
+        dnn_status(cudnnConvolutionForward(stream.dnn, &one, x_, d.x, filter_, d.weight, convolution_,
+                                           algorithm_, d.workspace, workspace_, &zero, y_, d.y),
+                   "a convolution");
+    return status.ok() ? finish_convolution(stream, c_, d) : status;
   }
 
  private:
@@ -100,6 +104,7 @@ class Plan final : public ConvolutionPlan {
   cudnnActivationDescriptor_t activation_ = nullptr;
   cudnnConvolutionFwdAlgo_t algorithm_;
   size_t workspace_ = 0;
+  bool fused_ = true;
 };
 
 }  // namespace

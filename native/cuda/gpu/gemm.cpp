@@ -80,6 +80,21 @@ std::string key_of(const Gemm& g) {
   return key;
 }
 
+// Where no algorithm takes the batch at once.
+Status one_by_one(Stream& stream, const Gemm& g) {
+  const auto at = [](void* data, DType dtype, int64_t elements) -> void* {
+    return data ? static_cast<char*>(data) + elements * static_cast<int64_t>(dtype_size(dtype)) : nullptr;
+  };
+  for (int64_t b = 0; b < g.batch; ++b) {
+    Gemm one = g;
+    one.batch = 1;
+    for (Matrix* m : {&one.a, &one.b, &one.c, &one.d}) m->data = at(m->data, m->dtype, b * m->stride);
+    one.bias = at(g.bias, g.d.dtype, b * g.bias_stride);
+    if (Status s = gemm(stream, one); !s.ok()) return s;
+  }
+  return {};
+}
+
 }  // namespace
 
 // In cuBLAS's column-major terms Dᵀ = op(B)·op(A): its left factor is our B.
@@ -124,6 +139,7 @@ Status gemm(Stream& stream, const Gemm& g) {
                                                               d.d, d.preference, 1, &found, &count),
                                "choosing an algorithm");
     if (!s.ok()) return s;
+    if (count == 0 && g.batch > 1) return one_by_one(stream, g);
     if (count == 0)
       return Status::error(Code::device, "cuBLASLt has no algorithm for a product of " + std::to_string(g.m) +
                                              " x " + std::to_string(g.k) + " x " + std::to_string(g.n));

@@ -142,7 +142,8 @@ Status synchronize(Stream& stream) {
 
 Status begin_capture(Stream& stream) {
   stream.capturing = true;
-  return cuda_status(cudaStreamBeginCapture(stream.handle, cudaStreamCaptureModeThreadLocal),
+  // Relaxed, as libraries may still allocate; nothing else touches the stream meanwhile.
+  return cuda_status(cudaStreamBeginCapture(stream.handle, cudaStreamCaptureModeRelaxed),
                      "cudaStreamBeginCapture");
 }
 
