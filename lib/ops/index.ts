@@ -15,6 +15,7 @@ import { nonLocalRoi } from './non_local_roi.js';
 import { pasteMasks } from './paste_masks.js';
 import { preprocess } from './preprocess.js';
 import { roiAlign } from './roi_align.js';
+import { roiAlignBackward } from './roi_align_backward.js';
 import { rpnProposals } from './rpn_proposals.js';
 import { tapBias } from './tap_bias.js';
 import { topk } from './topk.js';
@@ -39,6 +40,7 @@ const ALL = {
   pasteMasks,
   preprocess,
   roiAlign,
+  roiAlignBackward,
   rpnProposals,
   tapBias,
   topk,

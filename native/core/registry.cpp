@@ -17,6 +17,7 @@
 #include "ops/preprocess.h"
 #include "ops/reorder.h"
 #include "ops/roi_align.h"
+#include "ops/roi_align_backward.h"
 #include "ops/rpn_proposals.h"
 #include "ops/tap_bias.h"
 #include "ops/topk.h"

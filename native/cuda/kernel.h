@@ -44,6 +44,31 @@ NLRCNN_DEVICE float warp_max(float v) {
   return v;
 }
 
+// What comes before a thread's own value in a block of kThreads, and the sum of all; `sums` has one element
+// for each warp.
+struct Scanned {
+  int32_t before, all;
+};
+template <class Array>
+NLRCNN_DEVICE Scanned scan_block(Array& sums, int32_t own) {
+  const int t = thread_index(), lane = t % 32;
+  int32_t inclusive = own;
+  for (int step = 1; step < 32; step *= 2) {
+    const int32_t other = shuffle_up(inclusive, step);
+    if (lane >= step) inclusive += other;
+  }
+  if (lane == 31) sums[t / 32] = inclusive;
+  barrier();
+  int32_t before = inclusive - own, all = 0;
+  for (int w = 0; w < kThreads / 32; ++w) {
+    const int32_t sum = sums[w];
+    if (w < t / 32) before += sum;
+    all += sum;
+  }
+  barrier();
+  return {before, all};
+}
+
 // What a kernel found wrong with its input's values, for the user to read after the run (Plan::run).
 enum class Fault : int { none, image_index, label, segments, pixels, geometry };
 

@@ -65,30 +65,6 @@ NLRCNN_DEVICE bool ends_covered(Span<const float> probs, const PastedMask& m, co
   return (1 - sy.weight) * above + sy.weight * below > p.threshold;
 }
 
-// What comes before a thread's own value in a block, and the sum of all.
-struct Scanned {
-  int32_t before, all;
-};
-template <class Array>
-NLRCNN_DEVICE Scanned scan_block(Array& sums, int32_t own) {
-  const int t = thread_index(), lane = t % 32;
-  int32_t inclusive = own;
-  for (int step = 1; step < 32; step *= 2) {
-    const int32_t other = shuffle_up(inclusive, step);
-    if (lane >= step) inclusive += other;
-  }
-  if (lane == 31) sums[t / 32] = inclusive;
-  barrier();
-  int32_t before = inclusive - own, all = 0;
-  for (int w = 0; w < kThreads / 32; ++w) {
-    const int32_t sum = sums[w];
-    if (w < t / 32) before += sum;
-    all += sum;
-  }
-  barrier();
-  return {before, all};
-}
-
 // One block for each mask: changes[k · slots …] rising, and how many.
 NLRCNN_KERNEL void find_changes(Span<const float> probs, Span<const Box> boxes, Span<const int32_t> count,
                                 Span<const Geometry> geometry, Span<int32_t> changes, Span<int32_t> counts,

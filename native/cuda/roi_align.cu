@@ -1,82 +1,7 @@
-#include "ops/roi_align.h"
-
-#include "cuda/kernels.h"
+#include "cuda/roi_align.h"
 
 namespace nlrcnn::cuda {
 namespace {
-
-using roi_align::Sample;
-
-constexpr int kLevels = 8;
-
-struct Level {
-  const void* data;
-  int32_t height, width;
-  float scale;
-};
-
-// What a launch needs to know of the levels and the settings.
-struct Pyramid {
-  Level levels[kLevels];
-  int32_t count, images;
-  int64_t channels;  // with padding
-  int32_t bins[2], ratio;
-  bool aligned;
-  float canonical_scale, canonical_level, first;
-  int32_t columns;  // of a RoI
-};
-
-// The samples of one bin along one axis: at `from` + (i + 0.5) · `bin` / `grid`.
-struct BinAxis {
-  float from, bin;
-  int64_t grid, low, high;
-
-  NLRCNN_HD Sample sample(int64_t i, int size) const {
-    return roi_align::sample_at(from + (static_cast<float>(i) + 0.5f) * bin / static_cast<float>(grid), size);
-  }
-};
-
-NLRCNN_HD inline BinAxis bin_axis(float start, float extent, int32_t bins, int32_t ratio, int64_t index,
-                                  int size) {
-  BinAxis axis;
-  axis.bin = extent / static_cast<float>(bins);
-  const float wanted = ratio > 0 ? static_cast<float>(ratio) : ceilf(axis.bin);
-  axis.grid = wanted >= 1 && wanted < 1e9f ? static_cast<int64_t>(wanted) : 0;
-  axis.from = start + static_cast<float>(index) * axis.bin;
-  axis.low = 0;
-  axis.high = axis.grid;
-  if (axis.grid > 64) {  // a huge RoI: only the samples that can fall into the map
-    const float step = axis.bin / static_cast<float>(axis.grid);
-    const double first = (-2.0 - axis.from) / step - 2, last = (size + 1.0 - axis.from) / step + 2;
-    axis.low = first > 0 ? static_cast<int64_t>(first < axis.grid ? first : axis.grid) : 0;
-    axis.high = last < axis.grid ? static_cast<int64_t>(last > axis.low ? last : axis.low) : axis.grid;
-  }
-  return axis;
-}
-
-// A RoI on its level.
-struct Placed {
-  int32_t level;
-  int64_t image;
-  float x, y, width, height;
-};
-
-NLRCNN_HD inline Placed place_roi(const Box& box, int64_t image, const Pyramid& p) {
-  Placed out;
-  out.level =
-      p.count == 1 ? 0 : roi_align::level_of(box, p.canonical_scale, p.canonical_level, p.first, p.count);
-  const float scale = p.levels[out.level].scale, offset = p.aligned ? 0.5f : 0.0f;
-  out.image = image;
-  out.x = box.x1 * scale - offset;
-  out.y = box.y1 * scale - offset;
-  out.width = box.x2 * scale - offset - out.x;
-  out.height = box.y2 * scale - offset - out.y;
-  if (!p.aligned) {
-    out.width = out.width > 1 ? out.width : 1.0f;
-    out.height = out.height > 1 ? out.height : 1.0f;
-  }
-  return out;
-}
 
 // One warp for each bin: its lanes hold 16 bytes of channels each, so that a sample's four neighbours are
 // four coalesced reads.
@@ -133,28 +58,9 @@ class RoiAlign : public Kernel {
       : call_(call), rows_(call.in[0].shape[0]), dtype_(call.target.compute) {}
 
   Status init() {
-    roi_align::Settings s;
-    if (Status status = roi_align::read_settings(call_, &s); !status.ok()) return status;
-    const size_t levels = call_.in.size() - 2;
-    if (levels > kLevels)
-      return Status::error(Code::unsupported, "Expected at most " + std::to_string(kLevels) +
-                                                  " levels for roi_align on CUDA but received " +
-                                                  std::to_string(levels));
-    pyramid_.count = static_cast<int32_t>(levels);
-    for (size_t i = 0; i < levels; ++i) {
-      const Shape& map = call_.in[2 + i].shape;
-      pyramid_.levels[i] = {nullptr, static_cast<int32_t>(map[2]), static_cast<int32_t>(map[3]), s.scales[i]};
-    }
-    pyramid_.images = static_cast<int32_t>(call_.in[2].shape[0]);
-    pyramid_.channels = padded(call_.in[2].shape[1]);
-    for (int i = 0; i < 2; ++i) pyramid_.bins[i] = static_cast<int32_t>(s.output[i]);
-    pyramid_.ratio = static_cast<int32_t>(s.sampling_ratio);
-    pyramid_.aligned = s.aligned;
-    pyramid_.canonical_scale = static_cast<float>(s.canonical_scale);
-    pyramid_.canonical_level = static_cast<float>(s.canonical_level);
-    pyramid_.first = -std::log2(s.scales[0]);
-    pyramid_.columns = static_cast<int32_t>(call_.in[0].shape[1]);
-    return {};
+    std::vector<Shape> levels;
+    for (size_t i = 2; i < call_.in.size(); ++i) levels.push_back(call_.in[i].shape);
+    return make_pyramid(call_, levels, call_.in[0].shape[1], &pyramid_);
   }
 
   Status run(RunContext& context) override {

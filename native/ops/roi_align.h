@@ -15,10 +15,10 @@ struct Settings {
   double canonical_scale, canonical_level;
 };
 
-inline Status read_settings(const OpCall& call, Settings* out) {
+inline Status read_settings(const OpCall& call, size_t levels, Settings* out) {
   if (Status s = read_pair(call, "output_size", 1, 0, out->output); !s.ok()) return s;
   if (Status s = read_integer(call, "sampling_ratio", 0, 0, &out->sampling_ratio); !s.ok()) return s;
-  if (Status s = read_numbers(call, "spatial_scales", call.in.size() - 2, &out->scales); !s.ok()) return s;
+  if (Status s = read_numbers(call, "spatial_scales", levels, &out->scales); !s.ok()) return s;
   for (float scale : out->scales)
     if (!(scale > 0)) return Status::error(Code::argument, "Expected spatial_scales of roi_align above 0");
   if (Status s = read_number(call, "canonical_scale", 1e-6, 1e6, 224, &out->canonical_scale); !s.ok())
@@ -71,7 +71,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
     if (level[2] > 1 << 24 || level[3] > 1 << 24)
       return expected_shape("levels", "with sides below 2^24", level);
   }
-  if (Status s = read_settings(call, &settings); !s.ok()) return s;
+  if (Status s = read_settings(call, call.in.size() - 2, &settings); !s.ok()) return s;
   return std::vector<TensorDesc>{{call.target.compute,
                                   {rois[0], call.in[2].shape[1], settings.output[0], settings.output[1]},
                                   Layout::blocked}};
