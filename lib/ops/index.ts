@@ -12,6 +12,7 @@ import { maskRle } from './mask_rle.js';
 import { maxPool2d } from './max_pool2d.js';
 import { nms } from './nms.js';
 import { nonLocalRoi } from './non_local_roi.js';
+import { nonLocalRoiBackward } from './non_local_roi_backward.js';
 import { pasteMasks } from './paste_masks.js';
 import { preprocess } from './preprocess.js';
 import { roiAlign } from './roi_align.js';
@@ -37,6 +38,7 @@ const ALL = {
   maxPool2d,
   nms,
   nonLocalRoi,
+  nonLocalRoiBackward,
   pasteMasks,
   preprocess,
   roiAlign,

@@ -27,16 +27,8 @@ export interface NonLocalRoiOptions {
   rowsPerSegment?: number | undefined;
 }
 
-/**
- * The Non-local RoI block (arXiv 1807.05361): x float32 [K, D, H, W] -> y [K, D_g], what each RoI gathers from the
- * others of its image; rows beyond the segments are zero.
- */
-export function nonLocalRoi(
-  context: OpContext,
-  x: Tensor,
-  weights: NonLocalRoiWeights,
-  options: NonLocalRoiOptions = {},
-): Tensor {
+/** Inputs and settings of the native call, for the op and its gradient. */
+export function nonLocalRoiCall(x: Tensor, weights: NonLocalRoiWeights, options: NonLocalRoiOptions) {
   const { phi, psi, g1x1, g3x3, wF } = weights;
   const {
     pairwise = 'embedded_gaussian',
@@ -48,5 +40,19 @@ export function nonLocalRoi(
   const embeddings = [phi?.weight, phi?.bias, psi?.weight, psi?.bias];
   const values = [g1x1.weight, g1x1.bias, g3x3.weight, g3x3.bias];
   const attrs = { pairwise, scale, num_heads: numHeads, rows_per_segment: rowsPerSegment };
-  return single(context.op('non_local_roi', [x, ...embeddings, ...values, wF, segments], attrs));
+  return { inputs: [x, ...embeddings, ...values, wF, segments], attrs };
+}
+
+/**
+ * The Non-local RoI block (arXiv 1807.05361): x float32 [K, D, H, W] -> y [K, D_g], what each RoI gathers from the
+ * others of its image; rows beyond the segments are zero.
+ */
+export function nonLocalRoi(
+  context: OpContext,
+  x: Tensor,
+  weights: NonLocalRoiWeights,
+  options: NonLocalRoiOptions = {},
+): Tensor {
+  const { inputs, attrs } = nonLocalRoiCall(x, weights, options);
+  return single(context.op('non_local_roi', inputs, attrs));
 }

@@ -13,6 +13,7 @@
 #include "ops/max_pool2d.h"
 #include "ops/nms.h"
 #include "ops/non_local_roi.h"
+#include "ops/non_local_roi_backward.h"
 #include "ops/paste_masks.h"
 #include "ops/preprocess.h"
 #include "ops/reorder.h"

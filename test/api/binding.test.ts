@@ -40,6 +40,7 @@ test('each op has a contract, a kernel, a wrapper of its name', (t) => {
   for (const op of ops) {
     t.true(stems('native/ops', '.h').includes(op), op);
     t.true(stems('native/cpu', '.cpp').includes(op), op);
+    t.true(stems('native/cuda', '.cu').includes(op), op);
     if (op !== 'reorder') t.true(stems('lib/ops', '.ts').includes(op), op);
   }
 });
