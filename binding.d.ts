@@ -34,7 +34,7 @@ export interface NativePlan {
   readonly opCount: number;
   /** Runs with `inputs` (same dtypes and byte lengths as recorded; partial ones may be shorter) and gives the recorded outputs. */
   run(inputs: readonly TypedArray[]): Promise<HostTensor[]>;
-  /** As run(), and the microseconds of each op: [name, µs][]. */
+  /** As run(), and the microseconds of each op: [name, µs][]; on CUDA the last is "replay", all as one graph. */
   profile(inputs: readonly TypedArray[]): Promise<[string, number][]>;
   dispose(): void;
 }

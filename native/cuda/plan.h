@@ -32,6 +32,7 @@ class CudaPlan : public Plan {
   Status upload(Lane& lane, const std::vector<Input>& inputs);
   Status launch_all(Lane& lane, std::vector<Timing>* timings);
   Status replay(Lane& lane);
+  Status time_replay(Lane& lane, std::vector<Timing>* timings);
   Status collect(Lane& lane, const std::vector<Input>& inputs, std::vector<Tensor>* outputs);
   // Elements of a dynamic output after a run.
   int64_t count_of(Lane& lane, int value) const;
