@@ -1,4 +1,5 @@
 import { eager, type OpContext } from '../device.js';
+import { add } from './add.js';
 import { addBroadcast } from './add_broadcast.js';
 import { boxClip } from './box_clip.js';
 import { boxDecode } from './box_decode.js';
@@ -25,6 +26,7 @@ import { upsampleAdd } from './upsample_add.js';
 type Bound<F> = F extends (context: OpContext, ...args: infer A) => infer R ? (...args: A) => R : never;
 
 const ALL = {
+  add,
   addBroadcast,
   boxClip,
   boxDecode,

@@ -1,4 +1,5 @@
 #include "core/op.h"
+#include "ops/add.h"
 #include "ops/add_broadcast.h"
 #include "ops/box_clip.h"
 #include "ops/box_decode.h"

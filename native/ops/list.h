@@ -3,6 +3,7 @@
 // Every op of the package: native/ops/NAME.h is its contract, native/cpu/NAME.cpp and native/cuda/NAME.cu its
 // kernels, lib/ops/NAME.ts its wrapper.
 #define NLRCNN_OPS(OP)       \
+  OP(add)                    \
   OP(add_broadcast)          \
   OP(box_clip)               \
   OP(box_decode)             \

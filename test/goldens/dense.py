@@ -6,6 +6,10 @@ import torch.nn.functional as F
 from common import both, tensors
 
 
+def add(case, inputs, spreads):
+    return {"out": both(lambda t: [t["a"] + t["b"]], inputs, spreads)[0]}
+
+
 def conv2d(case, inputs, spreads):
     a = case["attrs"]
 
@@ -46,6 +50,7 @@ def upsample_add(case, inputs, spreads):
 
 
 OPS = {
+    "add": add,
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
     "linear": linear,

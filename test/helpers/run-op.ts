@@ -15,6 +15,7 @@ type Run = (ops: typeof eagerOps, inputs: Inputs, testCase: OpCase) => Record<st
 
 /** How a case of test/cases/OP.json is run with the library's ops. */
 export const RUNS: Record<string, Run> = {
+  add: (ops, { a, b }) => ({ out: ops.add(a!, b!) }),
   conv2d: (ops, { x, weight, bias, residual }, { attrs }) => ({
     out: ops.conv2d(x!, weight!, { bias, residual, ...attrs }),
   }),

@@ -3,7 +3,16 @@ import { onDevices } from '../helpers/device.js';
 import { golden, loadCases, loadGoldens, outputError } from '../helpers/goldens.js';
 import { runCase } from '../helpers/run-op.js';
 
-const OPS = ['conv2d', 'conv_transpose2d', 'linear', 'max_pool2d', 'upsample_add', 'box_decode', 'box_clip'];
+const OPS = [
+  'add',
+  'conv2d',
+  'conv_transpose2d',
+  'linear',
+  'max_pool2d',
+  'upsample_add',
+  'box_decode',
+  'box_clip',
+];
 
 for (const op of OPS) {
   const goldens = loadGoldens(op);
