@@ -14,13 +14,13 @@ export interface SavedCall {
 /**
  * Gradients of a call's inputs from those of its outputs, by ops of `context`. `grads[i]` is null where output i does
  * not bear on the loss; what comes back is null where an input has no gradient or none is asked for. Every tensor that
- * comes back is new: never an input of the rule.
+ * comes back is new or one of `grads`, which a rule may give back as it is for any number of inputs.
  */
 export type GradientRule = (
   context: OpContext,
   call: SavedCall,
   grads: readonly (Tensor | null)[],
-) => (Tensor | null)[];
+) => (Tensor | null | undefined)[];
 
 const rules = new Map<string, GradientRule | 'none'>();
 

@@ -62,45 +62,34 @@ export class Tape implements OpContext, Disposable {
   }
 
   /**
-   * Gradients of the sum of `losses` ([1] each) for every watched tensor that bears on it. They are the caller's; the
-   * tape is empty afterwards.
+   * Gradients of the sum of `losses` ([1] each) for every watched tensor that bears on it; `one` is what each loss
+   * counts. They are the caller's, and those of two tensors can be one; the tape is empty afterwards.
    */
   backward(losses: readonly Tensor[], one: Tensor): Map<Tensor, Tensor> {
-    const grads = new Map<Tensor, Tensor>(losses.map((loss) => [loss, one]));
-    const free = (tensor: Tensor) => {
-      if (this.#made.delete(tensor)) tensor.dispose();
-    };
+    const grads = new Gradients();
+    for (const loss of losses) grads.set(loss, one);
+    grads.hold(one);
     for (let entry = this.#entries.pop(); entry; entry = this.#entries.pop()) {
-      const own = entry.outputs.map((output) => grads.get(output) ?? null);
+      const own = entry.outputs.map((output) => grads.get(output));
       if (own.some((grad) => grad !== null)) {
         const found = entry.rule(this.#base, entry, own);
-        entry.inputs.forEach((input, i) => {
+        for (const grad of found) if (grad) grads.hold(grad);
+        for (const [i, input] of entry.inputs.entries()) {
           const grad = found[i];
-          if (!grad) return;
-          if (!input || !entry.needs[i]) grad.dispose();
-          else this.#accumulate(grads, input, grad);
-        });
+          const before = input && entry.needs[i] && grad && grads.get(input);
+          if (before) grads.set(input, add(this.#base, before, grad));
+          else if (input && entry.needs[i] && grad) grads.set(input, grad);
+        }
+        for (const grad of found) if (grad) grads.release(grad);
       }
-      for (const [i, output] of entry.outputs.entries()) {
+      for (const output of entry.outputs) {
         grads.delete(output);
-        if (own[i] !== one) own[i]?.dispose();
-        free(output);
+        if (this.#made.delete(output)) output.dispose();
       }
     }
-    for (const tensor of [...grads.keys()]) if (!this.#watched.has(tensor)) grads.delete(tensor);
+    const wanted = grads.take(this.#watched);
     this.dispose();
-    return grads;
-  }
-
-  #accumulate(grads: Map<Tensor, Tensor>, input: Tensor, grad: Tensor): void {
-    const before = grads.get(input);
-    if (!before) {
-      grads.set(input, grad);
-      return;
-    }
-    grads.set(input, add(this.#base, before, grad));
-    before.dispose();
-    grad.dispose();
+    return wanted;
   }
 
   /** Frees everything that was made and not kept. */
@@ -114,5 +103,50 @@ export class Tape implements OpContext, Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+}
+
+/** Gradients by tensor, several of which can be one; frees each with the last that holds it. */
+class Gradients {
+  readonly #grads = new Map<Tensor, Tensor>();
+  readonly #holders = new Map<Tensor, number>();
+
+  hold(grad: Tensor): void {
+    this.#holders.set(grad, (this.#holders.get(grad) ?? 0) + 1);
+  }
+
+  release(grad: Tensor): void {
+    const left = this.#holders.get(grad)! - 1;
+    this.#holders.set(grad, left);
+    if (left > 0) return;
+    this.#holders.delete(grad);
+    grad.dispose();
+  }
+
+  get(of: Tensor): Tensor | null {
+    return this.#grads.get(of) ?? null;
+  }
+
+  set(of: Tensor, grad: Tensor): void {
+    this.hold(grad);
+    this.delete(of);
+    this.#grads.set(of, grad);
+  }
+
+  delete(of: Tensor): void {
+    const grad = this.#grads.get(of);
+    if (!grad) return;
+    this.#grads.delete(of);
+    this.release(grad);
+  }
+
+  /** Those of `wanted`; the others are freed. */
+  take(wanted: ReadonlySet<Tensor>): Map<Tensor, Tensor> {
+    const taken = new Map<Tensor, Tensor>();
+    for (const [of, grad] of [...this.#grads]) {
+      if (wanted.has(of)) taken.set(of, grad);
+      else this.delete(of);
+    }
+    return taken;
   }
 }

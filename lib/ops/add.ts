@@ -1,3 +1,4 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
@@ -5,3 +6,5 @@ import type { Tensor } from '../tensor.js';
 export function add(context: OpContext, a: Tensor, b: Tensor): Tensor {
   return single(context.op('add', [a, b]));
 }
+
+defineGradient('add', (_context, _call, [grad]) => [grad!, grad!]);

@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './conv2d.js';
@@ -6,3 +7,5 @@ import type { Pair } from './conv2d.js';
 export function boxClip(context: OpContext, boxes: Tensor, imageSize: Pair): Tensor {
   return single(context.op('box_clip', [boxes], { image_size: imageSize }));
 }
+
+stopGradient('box_clip');

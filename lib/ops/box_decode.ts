@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
@@ -13,3 +14,5 @@ export function boxDecode(
 ): Tensor {
   return single(context.op('box_decode', [boxes, deltas], { weights }));
 }
+
+stopGradient('box_decode');

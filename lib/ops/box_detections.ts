@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import type { OpContext } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './conv2d.js';
@@ -49,3 +50,5 @@ export function boxDetections(
   }) as [Tensor, Tensor, Tensor, Tensor];
   return { boxes, scores, labels, count };
 }
+
+stopGradient('box_detections');

@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './conv2d.js';
@@ -6,3 +7,5 @@ import type { Pair } from './conv2d.js';
 export function boxRescale(context: OpContext, boxes: Tensor, scale: Pair, geometry?: Tensor): Tensor {
   return single(context.op('box_rescale', [boxes, geometry], { scale }));
 }
+
+stopGradient('box_rescale');

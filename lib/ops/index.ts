@@ -1,6 +1,7 @@
 import { eager, type OpContext } from '../device.js';
 import { add } from './add.js';
 import { addBroadcast } from './add_broadcast.js';
+import { addBroadcastBackward } from './add_broadcast_backward.js';
 import { boxClip } from './box_clip.js';
 import { boxDecode } from './box_decode.js';
 import { boxDetections } from './box_detections.js';
@@ -8,9 +9,12 @@ import { boxRescale } from './box_rescale.js';
 import { convTranspose2d } from './conv_transpose2d.js';
 import { conv2d } from './conv2d.js';
 import { linear } from './linear.js';
+import { maskLoss } from './mask_loss.js';
+import { maskLossBackward } from './mask_loss_backward.js';
 import { maskProbs } from './mask_probs.js';
 import { maskRle } from './mask_rle.js';
 import { maxPool2d } from './max_pool2d.js';
+import { maxPool2dBackward } from './max_pool2d_backward.js';
 import { nms } from './nms.js';
 import { nonLocalRoi } from './non_local_roi.js';
 import { nonLocalRoiBackward } from './non_local_roi_backward.js';
@@ -18,16 +22,25 @@ import { pasteMasks } from './paste_masks.js';
 import { preprocess } from './preprocess.js';
 import { roiAlign } from './roi_align.js';
 import { roiAlignBackward } from './roi_align_backward.js';
+import { rpnLoss } from './rpn_loss.js';
+import { rpnLossBackward } from './rpn_loss_backward.js';
 import { rpnProposals } from './rpn_proposals.js';
+import { scale } from './scale.js';
+import { sigmoidCrossEntropy } from './sigmoid_cross_entropy.js';
+import { smoothL1 } from './smooth_l1.js';
+import { softmaxCrossEntropy } from './softmax_cross_entropy.js';
 import { tapBias } from './tap_bias.js';
+import { tapBiasBackward } from './tap_bias_backward.js';
 import { topk } from './topk.js';
 import { upsampleAdd } from './upsample_add.js';
+import { upsampleAddBackward } from './upsample_add_backward.js';
 
 type Bound<F> = F extends (context: OpContext, ...args: infer A) => infer R ? (...args: A) => R : never;
 
 const ALL = {
   add,
   addBroadcast,
+  addBroadcastBackward,
   boxClip,
   boxDecode,
   boxDetections,
@@ -35,9 +48,12 @@ const ALL = {
   conv2d,
   convTranspose2d,
   linear,
+  maskLoss,
+  maskLossBackward,
   maskProbs,
   maskRle,
   maxPool2d,
+  maxPool2dBackward,
   nms,
   nonLocalRoi,
   nonLocalRoiBackward,
@@ -45,10 +61,18 @@ const ALL = {
   preprocess,
   roiAlign,
   roiAlignBackward,
+  rpnLoss,
+  rpnLossBackward,
   rpnProposals,
+  scale,
+  sigmoidCrossEntropy,
+  smoothL1,
+  softmaxCrossEntropy,
   tapBias,
+  tapBiasBackward,
   topk,
   upsampleAdd,
+  upsampleAddBackward,
 };
 
 /** Every op of the package, taken by `context`: recorded, or queued at once. */

@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
@@ -18,3 +19,5 @@ export function maskProbs(context: OpContext, x: Tensor, options: MaskProbsOptio
   const { weight, bias, labels, count } = options;
   return single(context.op('mask_probs', [x, weight, bias, labels, count]));
 }
+
+stopGradient('mask_probs');

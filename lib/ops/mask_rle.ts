@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import type { OpContext } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
@@ -29,3 +30,5 @@ export function maskRle(
   const [bytes, offsets] = context.op('mask_rle', [probs, boxes, count, geometry], attrs) as [Tensor, Tensor];
   return { bytes, offsets };
 }
+
+stopGradient('mask_rle');

@@ -1,3 +1,4 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './conv2d.js';
@@ -16,3 +17,7 @@ export function maxPool2d(
 ): Tensor {
   return single(context.op('max_pool2d', [x], { kernel, stride, padding }));
 }
+
+defineGradient('max_pool2d', (context, { inputs, attrs }, [grad]) =>
+  context.op('max_pool2d_backward', [grad, inputs[0]], attrs),
+);

@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
@@ -17,3 +18,5 @@ export function nms(
 ): Tensor {
   return single(context.op('nms', [boxes, scores, groups], { threshold }));
 }
+
+stopGradient('nms');

@@ -1,3 +1,4 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
@@ -56,3 +57,8 @@ export function nonLocalRoi(
   const { inputs, attrs } = nonLocalRoiCall(x, weights, options);
   return single(context.op('non_local_roi', inputs, attrs));
 }
+
+defineGradient('non_local_roi', (context, { inputs, attrs }, [grad]) => [
+  ...context.op('non_local_roi_backward', [grad, ...inputs], attrs),
+  null,
+]);

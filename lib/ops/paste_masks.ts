@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { PasteOptions } from './mask_rle.js';
@@ -14,3 +15,5 @@ export function pasteMasks(
 ): Tensor {
   return single(context.op('paste_masks', [probs, boxes, count], { height, width, threshold }));
 }
+
+stopGradient('paste_masks');

@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './conv2d.js';
@@ -31,3 +32,5 @@ export function preprocess(context: OpContext, pixels: Tensor, options: Preproce
     }),
   );
 }
+
+stopGradient('preprocess');

@@ -1,3 +1,4 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './conv2d.js';
@@ -36,3 +37,11 @@ export function roiAlign(
     }),
   );
 }
+
+// None flows to the RoIs, as in torchvision.
+defineGradient('roi_align', (context, { inputs, attrs }, [grad]) => {
+  const [rois, count, ...levels] = inputs;
+  const shapes = levels.map((level) => level!.shape);
+  const sizes = { images: shapes[0]![0]!, level_sizes: shapes.flatMap((shape) => shape.slice(2)) };
+  return [null, null, ...context.op('roi_align_backward', [grad, rois, count], { ...attrs, ...sizes })];
+});

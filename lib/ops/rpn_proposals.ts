@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import type { OpContext } from '../device.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './conv2d.js';
@@ -51,3 +52,5 @@ export function rpnProposals(
   }) as [Tensor, Tensor, Tensor];
   return { boxes, scores, count };
 }
+
+stopGradient('rpn_proposals');

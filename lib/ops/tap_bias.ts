@@ -1,5 +1,7 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
+import { tapBiasBackward } from './tap_bias_backward.js';
 
 export interface TapBiasOptions {
   height: number;
@@ -17,3 +19,9 @@ export function tapBias(context: OpContext, y: Tensor, weight: Tensor, options: 
   const { height, width, bias, count } = options;
   return single(context.op('tap_bias', [y, weight, bias, count], { height, width }));
 }
+
+defineGradient('tap_bias', (context, { inputs }, [grad]) => {
+  const [y, weight, , count] = inputs;
+  const { y: dy, weight: dWeight, bias } = tapBiasBackward(context, grad!, y!, weight!, count ?? undefined);
+  return [dy, dWeight, bias, null];
+});

@@ -1,3 +1,4 @@
+import { stopGradient } from '../autograd/gradients.js';
 import type { OpContext } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
@@ -6,3 +7,5 @@ export function topk(context: OpContext, values: Tensor, k: number): { values: T
   const [top, indices] = context.op('topk', [values], { k }) as [Tensor, Tensor];
   return { values: top, indices };
 }
+
+stopGradient('topk');

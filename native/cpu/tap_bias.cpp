@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "cpu/kernels.h"
-#include "cpu/onednn.h"
 #include "cpu/simd.h"
+#include "cpu/tap_bias.h"
 
 namespace nlrcnn::cpu {
 namespace {
@@ -44,16 +44,7 @@ class TapBias : public Kernel {
 
   Status run(RunContext& context) override {
     const int64_t rows = valid_rows(context.in[3], out_[0]), channels = out_[1];
-    const float* weight = context.in[1].as<float>();
-    // [O, D, 9] as [9, O, D]: one row for each tap and output.
-    auto packed =
-        derived_weight(context.in_storage[1], "taps", 9 * channels * inner_ * sizeof(float), [&](float* to) {
-          for (int64_t o = 0; o < channels; ++o)
-            for (int64_t d = 0; d < inner_; ++d)
-              for (int64_t t = 0; t < 9; ++t)
-                to[(t * channels + o) * inner_ + d] = weight[(o * inner_ + d) * 9 + t];
-          return Status{};
-        });
+    auto packed = packed_taps(context.in_storage[1], context.in[1].as<float>(), channels, inner_);
     if (!packed.ok()) return packed.status();
     float* taps = static_cast<float*>(context.workspace);
     const auto* by_tap = static_cast<const float*>(packed.value()->data());

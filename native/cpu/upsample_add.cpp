@@ -1,17 +1,11 @@
 #include "ops/upsample_add.h"
 
-#include <algorithm>
-
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
+#include "ops/nearest.h"
 
 namespace nlrcnn::cpu {
 namespace {
-
-// torch's nearest: the source of `at`, in float32.
-inline int64_t source(int64_t at, float scale, int64_t size) {
-  return std::min(static_cast<int64_t>(static_cast<float>(at) * scale), size - 1);
-}
 
 NLRCNN_MULTIVERSION void add_row(const float* top, const float* lateral, const int32_t* columns,
                                  int64_t width, int block, float* out) {
@@ -26,7 +20,7 @@ class UpsampleAdd : public Kernel {
   UpsampleAdd(const OpCall& call, int block)
       : top_(call.in[0].shape), out_(call.out[0].shape), block_(block), columns_(out_[3]) {
     for (int64_t x = 0; x < out_[3]; ++x)
-      columns_[x] = static_cast<int32_t>(source(x, static_cast<float>(top_[3]) / out_[3], top_[3]));
+      columns_[x] = static_cast<int32_t>(nearest_source(x, static_cast<float>(top_[3]) / out_[3], top_[3]));
   }
 
   Status run(RunContext& context) override {
@@ -36,7 +30,8 @@ class UpsampleAdd : public Kernel {
     float* out = context.out[0].as<float>();
 #pragma omp parallel for
     for (int64_t i = 0; i < planes * rows; ++i) {
-      const int64_t from = i / rows * top_[2] + source(i % rows, scale, top_[2]), at = i * width * block_;
+      const int64_t from = i / rows * top_[2] + nearest_source(i % rows, scale, top_[2]),
+                    at = i * width * block_;
       add_row(top + from * top_[3] * block_, lateral + at, columns_.data(), width, block_, out + at);
     }
     return {};

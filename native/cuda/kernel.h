@@ -70,7 +70,7 @@ NLRCNN_DEVICE Scanned scan_block(Array& sums, int32_t own) {
 }
 
 // What a kernel found wrong with its input's values, for the user to read after the run (Plan::run).
-enum class Fault : int { none, image_index, label, segments, pixels, geometry };
+enum class Fault : int { none, image_index, label, segments, pixels, geometry, anchor };
 
 // Device memory of two int32: a Fault and the value.
 using Faults = Span<int32_t>;

@@ -27,6 +27,8 @@ const char* describe(Fault fault) {
       return "Expected segments that sum to at most the number of RoIs but received a sum of ";
     case Fault::pixels:
       return "Expected finite pixels but received NaN or infinity at value ";
+    case Fault::anchor:
+      return "Expected indices of sampled anchors, each once, below the number of anchors but received ";
     default:
       return "Expected geometry that fits the pixels and the padded size but received a height of ";
   }

@@ -1,11 +1,10 @@
 #include "ops/tap_bias.h"
 
-#include "cuda/kernels.h"
+#include "cuda/tap_bias.h"
 
 namespace nlrcnn::cuda {
 namespace {
 
-// weight f32 [O, D, 3, 3] as [9, O', D].
 template <class T>
 NLRCNN_KERNEL void pack_taps(Span<const float> weight, Span<T> to, int64_t o, int64_t d, int64_t padded_o) {
   const int64_t at = global_index();
@@ -49,17 +48,13 @@ class TapBias : public Kernel {
   Status run(RunContext& context) override {
     if (out_.n == 0) return {};
     const DType dtype = target_.compute;
-    const int64_t inner = weight_[1], count = 9 * out_.c * inner;
+    const int64_t inner = weight_[1];
     Stream& stream = stream_of(context);
     auto bias = packed_bias(context, 2, weight_[0], dtype);
     if (!bias.ok()) return bias.status();
     return with_type(dtype, [&](auto type) -> Status {
       using T = decltype(type);
-      auto packed =
-          derived(context, 1, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
-            return launch(stream, "pack_taps", grid_of(count), kThreads, pack_taps<T>,
-                          span<const float>(context.in[1]), span<T>(to, count), weight_[0], inner, out_.c);
-          });
+      auto packed = packed_taps(context, 1, weight_, dtype);
       if (!packed.ok()) return packed.status();
       Gemm g;
       g.m = out_.n;
@@ -84,6 +79,18 @@ class TapBias : public Kernel {
 };
 
 }  // namespace
+
+Result<void*> packed_taps(RunContext& context, size_t input, const Shape& shape, DType dtype) {
+  const int64_t all = padded(shape[0]), count = 9 * all * shape[1];
+  const std::string key = std::string("taps ") + dtype_name(dtype);
+  return derived(context, input, key, count * dtype_size(dtype), [&](void* to) {
+    return with_type(dtype, [&](auto type) {
+      using T = decltype(type);
+      return launch(stream_of(context), "pack_taps", grid_of(count), kThreads, pack_taps<T>,
+                    span<const float>(context.in[input]), span<T>(to, count), shape[0], shape[1], all);
+    });
+  });
+}
 
 Result<std::unique_ptr<Kernel>> make_tap_bias(const OpCall& call, Stream&) {
   return made(std::make_unique<TapBias>(call));

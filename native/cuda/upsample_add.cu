@@ -1,15 +1,10 @@
 #include "ops/upsample_add.h"
 
 #include "cuda/kernels.h"
+#include "ops/nearest.h"
 
 namespace nlrcnn::cuda {
 namespace {
-
-// torch's nearest: the source of `at`, in float32.
-NLRCNN_DEVICE int64_t source(int64_t at, float scale, int64_t size) {
-  const int64_t from = static_cast<int64_t>(static_cast<float>(at) * scale);
-  return from < size ? from : size - 1;
-}
 
 template <class T>
 NLRCNN_KERNEL void add_upsampled(Span<const T> top, Span<const T> lateral, Span<T> out, Map from, Map to) {
@@ -17,8 +12,8 @@ NLRCNN_KERNEL void add_upsampled(Span<const T> top, Span<const T> lateral, Span<
   const int64_t i = global_index() * kSize;
   if (i >= to.n * to.h * to.w * to.c) return;
   const int64_t c = i % to.c, x = i / to.c % to.w, y = i / to.c / to.w % to.h, n = i / to.c / to.w / to.h;
-  const int64_t sy = source(y, static_cast<float>(from.h) / to.h, from.h),
-                sx = source(x, static_cast<float>(from.w) / to.w, from.w);
+  const int64_t sy = nearest_source(y, static_cast<float>(from.h) / to.h, from.h),
+                sx = nearest_source(x, static_cast<float>(from.w) / to.w, from.w);
   const Pack<T> above = load_pack(top, from.at(n, sy, sx) + c);
   Pack<T> pack = load_pack(lateral, i);
   for (int k = 0; k < kSize; ++k)

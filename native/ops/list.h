@@ -5,6 +5,7 @@
 #define NLRCNN_OPS(OP)       \
   OP(add)                    \
   OP(add_broadcast)          \
+  OP(add_broadcast_backward) \
   OP(box_clip)               \
   OP(box_decode)             \
   OP(box_detections)         \
@@ -12,9 +13,12 @@
   OP(conv2d)                 \
   OP(conv_transpose2d)       \
   OP(linear)                 \
+  OP(mask_loss)              \
+  OP(mask_loss_backward)     \
   OP(mask_probs)             \
   OP(mask_rle)               \
   OP(max_pool2d)             \
+  OP(max_pool2d_backward)    \
   OP(nms)                    \
   OP(non_local_roi)          \
   OP(non_local_roi_backward) \
@@ -23,7 +27,15 @@
   OP(reorder)                \
   OP(roi_align)              \
   OP(roi_align_backward)     \
+  OP(rpn_loss)               \
+  OP(rpn_loss_backward)      \
   OP(rpn_proposals)          \
+  OP(scale)                  \
+  OP(sigmoid_cross_entropy)  \
+  OP(smooth_l1)              \
+  OP(softmax_cross_entropy)  \
   OP(tap_bias)               \
+  OP(tap_bias_backward)      \
   OP(topk)                   \
-  OP(upsample_add)
+  OP(upsample_add)           \
+  OP(upsample_add_backward)

@@ -22,10 +22,11 @@ import detections
 import images
 import nonlocal_roi
 import regions
+import training
 from prng import digest, expand, make_input
 
 HERE = Path(__file__).parent
-OPS = {**dense.OPS, **regions.OPS, **detections.OPS, **images.OPS, **nonlocal_roi.OPS}
+OPS = {**dense.OPS, **regions.OPS, **detections.OPS, **images.OPS, **nonlocal_roi.OPS, **training.OPS}
 
 
 def pack(case, outputs):

@@ -3,7 +3,7 @@ import { type Golden, loadCases, loadGoldens, type OpCase } from './goldens.js';
 import { type InputArray, makeInput } from './inputs.js';
 
 // As in test/goldens/gradients.py.
-const GRADIENT_SEED = 700000;
+export const GRADIENT_SEED = 700000;
 const SAMPLES = 256;
 
 const goldens = loadGoldens('gradients');

@@ -16,6 +16,7 @@ type Run = (ops: typeof eagerOps, inputs: Inputs, testCase: OpCase) => Record<st
 /** How a case of test/cases/OP.json is run with the library's ops. */
 export const RUNS: Record<string, Run> = {
   add: (ops, { a, b }) => ({ out: ops.add(a!, b!) }),
+  add_broadcast: (ops, { x, v }) => ({ out: ops.addBroadcast(x!, v!) }),
   conv2d: (ops, { x, weight, bias, residual }, { attrs }) => ({
     out: ops.conv2d(x!, weight!, { bias, residual, ...attrs }),
   }),
@@ -28,6 +29,29 @@ export const RUNS: Record<string, Run> = {
   max_pool2d: (ops, { x }, { attrs }) => ({
     out: ops.maxPool2d(x!, { kernel: attrs.kernel, stride: attrs.stride, padding: attrs.padding }),
   }),
+  tap_bias: (ops, { y, weight, bias }, { attrs }) => ({
+    out: ops.tapBias(y!, weight!, { height: attrs.height, width: attrs.width, bias }),
+  }),
+  scale: (ops, { x, by }, { attrs }) => ({ out: ops.scale(x!, by!, attrs.factor) }),
+  sigmoid_cross_entropy: (ops, { logits, targets }, { attrs }) => ({
+    out: ops.sigmoidCrossEntropy(logits!, targets!, attrs).loss,
+  }),
+  softmax_cross_entropy: (ops, { logits, labels }, { attrs }) => ({
+    out: ops.softmaxCrossEntropy(logits!, labels!, attrs).loss,
+  }),
+  smooth_l1: (ops, { pred, targets, labels }, { attrs }) => ({
+    out: ops.smoothL1(pred!, targets!, { ...attrs, labels }).loss,
+  }),
+  mask_loss: (ops, { logits, labels, targets }) => ({ out: ops.maskLoss(logits!, labels!, targets!).loss }),
+  rpn_loss: (ops, { indices, labels, targets, ...maps }, { attrs }) => {
+    const map = (part: string) =>
+      Object.keys(maps).flatMap((name) => (name.startsWith(part) ? [maps[name]!] : []));
+    const samples = { indices: indices!, labels: labels!, targets: targets! };
+    const { objectness, boxReg } = ops.rpnLoss(map('objectness'), map('deltas'), samples, {
+      beta: attrs.beta,
+    });
+    return { objectness, boxReg };
+  },
   upsample_add: (ops, { top, lateral }) => ({ out: ops.upsampleAdd(top!, lateral!) }),
   roi_align: (ops, { x, rois }, { attrs }) => ({
     out: ops.roiAlign([x!], rois!, {
@@ -99,17 +123,22 @@ export const RUNS: Record<string, Run> = {
     const [height, width] = attrs.image_size;
     return { bitmaps: ops.pasteMasks(masks!, boxes!, { height, width, threshold: 0.5 }) };
   },
-  non_local_roi: (ops, inputs, { attrs }) => {
-    const pair = (name: string) =>
-      inputs[`${name}.weight`] && { weight: inputs[`${name}.weight`]!, bias: inputs[`${name}.bias`]! };
-    const x = inputs.x!;
-    const y = ops.nonLocalRoi(
-      x,
-      { phi: pair('phi'), psi: pair('psi'), g1x1: pair('g_1x1')!, g3x3: pair('g_3x3')!, wF: inputs.w_f },
-      { pairwise: attrs.pairwise, scale: attrs.scale, numHeads: attrs.num_heads, segments: inputs.segments },
-    );
-    return { y, ...consume(ops, inputs, attrs.fusion, x, y) };
+  non_local_roi: (ops, inputs, testCase) => {
+    const { y } = attend(ops, inputs, testCase);
+    return { y: y!, ...consume(ops, inputs, testCase.attrs.fusion, inputs.x!, y!) };
   },
+};
+
+/** The block alone, without what reads it. */
+export const attend: Run = (ops, inputs, { attrs }) => {
+  const pair = (name: string) =>
+    inputs[`${name}.weight`] && { weight: inputs[`${name}.weight`]!, bias: inputs[`${name}.bias`]! };
+  const y = ops.nonLocalRoi(
+    inputs.x!,
+    { phi: pair('phi'), psi: pair('psi'), g1x1: pair('g_1x1')!, g3x3: pair('g_3x3')!, wF: inputs.w_f },
+    { pairwise: attrs.pairwise, scale: attrs.scale, numHeads: attrs.num_heads, segments: inputs.segments },
+  );
+  return { y };
 };
 
 /** The two consumers of z that the goldens hold, without z (identities 2 and 3). */

@@ -5,10 +5,13 @@ import { runCase } from '../helpers/run-op.js';
 
 const OPS = [
   'add',
+  'add_broadcast',
   'conv2d',
   'conv_transpose2d',
   'linear',
   'max_pool2d',
+  'scale',
+  'tap_bias',
   'upsample_add',
   'box_decode',
   'box_clip',

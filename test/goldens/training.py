@@ -1,0 +1,172 @@
+"""What training needs, by PyTorch and torchvision in float64: losses, and gradients of ops by autograd.
+
+Usage: python test/goldens/training.py     (writes training.safetensors; make.py makes the values of the ops in OPS)
+
+The upstream gradient of output j of case i of an op is uniform in [-1, 1) with seed GRADIENT_SEED + 100000 j + i. Entries are
+OP/CASE.INPUT, every sample_stride(size, 256)-th value of the flattened gradient.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.numpy import save_file
+from torchvision.models.detection.roi_heads import fastrcnn_loss
+from torchvision.models.detection.rpn import RegionProposalNetwork, concat_box_prediction_layers
+
+from common import both, tensors
+from prng import make_input, sample_stride
+
+GRADIENT_SEED = 800000
+SAMPLES = 256
+CONSTANTS = {"rois", "targets", "labels"}
+
+
+def mean_or_sum(terms, attrs):
+    """torch has NaN for the mean of nothing; the ops have 0."""
+    if attrs.get("reduction", "mean") == "sum":
+        return terms.sum() / attrs.get("normalizer", 1)
+    return terms.sum() / max(1, terms.numel())
+
+
+def add(case, t):
+    return [t["a"] + t["b"]]
+
+
+def max_pool2d(case, t):
+    a = case["attrs"]
+    return [F.max_pool2d(t["x"], a["kernel"], a["stride"], a["padding"])]
+
+
+def upsample_add(case, t):
+    """torch's source index is that of float32."""
+    top, lateral = t["top"], t["lateral"]
+    (h, w), (height, width) = top.shape[-2:], lateral.shape[-2:]
+    source = lambda n, size: (torch.arange(n).float() * (np.float32(size) / np.float32(n))).long().clamp(max=size - 1)
+    return [top[:, :, source(height, h)][:, :, :, source(width, w)] + lateral]
+
+
+def add_broadcast(case, t):
+    return [t["x"] + t["v"][:, :, None, None]]
+
+
+def tap_bias(case, t):
+    a = case["attrs"]
+    y = t["y"][:, :, None, None].expand(-1, -1, a["height"], a["width"])
+    return [F.conv2d(y, t["weight"], t.get("bias"), padding=1)]
+
+
+def scale(case, t):
+    return [t["x"] * t["by"] * case["attrs"]["factor"]]
+
+
+def sigmoid_cross_entropy(case, t):
+    terms = F.binary_cross_entropy_with_logits(t["logits"], t["targets"], reduction="none")
+    return [mean_or_sum(terms, case["attrs"]).reshape(1)]
+
+
+def softmax_cross_entropy(case, t):
+    terms = F.cross_entropy(t["logits"], t["labels"].long(), reduction="none")
+    return [mean_or_sum(terms, case["attrs"]).reshape(1)]
+
+
+def smooth_l1(case, t):
+    a = case["attrs"]
+    if "labels" in t:
+        rows = t["pred"].shape[0]
+        logits = t["pred"].new_zeros(rows, t["pred"].shape[1] // 4)
+        _, loss = fastrcnn_loss(logits, t["pred"], [t["labels"].long()], [t["targets"]])
+        return [loss.nan_to_num().reshape(1)]
+    terms = F.smooth_l1_loss(t["pred"], t["targets"], reduction="none", beta=a["beta"])
+    return [mean_or_sum(terms, a).reshape(1)]
+
+
+def mask_loss(case, t):
+    """The last lines of torchvision's maskrcnn_loss."""
+    logits, labels = t["logits"], t["labels"].long()
+    if t["targets"].numel() == 0:
+        return [(logits.sum() * 0).reshape(1)]
+    own = logits[torch.arange(labels.shape[0]), labels]
+    return [F.binary_cross_entropy_with_logits(own, t["targets"]).reshape(1)]
+
+
+def rpn_loss(case, t):
+    """torchvision's compute_loss with a sampler that gives the samples of the case."""
+    levels = [name for name in t if name.startswith("objectness")]
+    objectness = [t[name] for name in levels]
+    deltas = [t[name.replace("objectness", "deltas")] for name in levels]
+    images = objectness[0].shape[0]
+    scores, boxes = concat_box_prediction_layers(list(objectness), list(deltas))
+    each = scores.shape[0] // images
+    indices, wanted = t["indices"].long(), t["labels"]
+    if indices.numel() == 0:
+        zero = (scores.sum() * 0).reshape(1)
+        return [zero, (boxes.sum() * 0).reshape(1)]
+    labels, positive, negative = (torch.zeros(images * each, dtype=d) for d in (scores.dtype, torch.bool, torch.bool))
+    targets = torch.zeros_like(boxes)
+    labels[indices] = wanted
+    positive[indices[wanted == 1]] = True
+    negative[indices[wanted == 0]] = True
+    targets[indices] = t["targets"]
+    rpn = RegionProposalNetwork(None, None, 0.7, 0.3, 256, 0.5, {}, {}, 0.7)
+    rpn.fg_bg_sampler = lambda _: (list(positive.split(each)), list(negative.split(each)))
+    losses = rpn.compute_loss(scores, boxes, list(labels.split(each)), list(targets.split(each)))
+    return [loss.reshape(1) for loss in losses]
+
+
+# With gradients; those of ALSO have their values from elsewhere.
+ALSO = {"add": add, "max_pool2d": max_pool2d, "upsample_add": upsample_add}
+FORWARD = {
+    "add_broadcast": add_broadcast,
+    "mask_loss": mask_loss,
+    "rpn_loss": rpn_loss,
+    "scale": scale,
+    "sigmoid_cross_entropy": sigmoid_cross_entropy,
+    "smooth_l1": smooth_l1,
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "tap_bias": tap_bias,
+}
+OUTPUTS = {"rpn_loss": ["objectness", "boxReg"]}
+
+
+def values(op):
+    """The maker of an op's values for make.py."""
+
+    def run(case, inputs, spreads):
+        outputs = both(lambda t: FORWARD[op](case, t), inputs, spreads)
+        return dict(zip(OUTPUTS.get(op, ["out"]), outputs, strict=True))
+
+    return run
+
+
+OPS = {op: values(op) for op in FORWARD}
+
+
+def main():
+    from make import load
+
+    entries = {}
+    for op, forward in {**ALSO, **FORWARD}.items():
+        for i, case in enumerate(load(op)):
+            t = tensors({name: make_input(spec) for name, spec in case["inputs"].items()}, torch.float64)
+            wanted = {n: v.requires_grad_() for n, v in t.items() if v.is_floating_point() and n not in CONSTANTS}
+            if op == "scale":
+                del wanted["by"]
+            outputs = forward(case, t)
+            total = 0
+            for j, out in enumerate(outputs):
+                seed = GRADIENT_SEED + 100000 * j + i
+                up = make_input({"shape": list(out.shape), "seed": seed, "lo": -1, "hi": 1})
+                total = total + (out * torch.from_numpy(np.array(up)).double()).sum()
+            total.backward()
+            for name, value in wanted.items():
+                grad = torch.zeros_like(value) if value.grad is None else value.grad
+                flat = grad.numpy().reshape(-1)
+                entries[f"{op}/{case['name']}.{name}"] = flat[:: sample_stride(flat.size, SAMPLES)].astype(np.float32)
+    save_file(entries, Path(__file__).parent / "training.safetensors")
+    print(len(entries), "gradients", sum(e.nbytes for e in entries.values()) // 1024, "KiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+import { Tape } from '../../dist/autograd/tape.js';
+import type { Device } from '../../dist/device.js';
+import { opsFor } from '../../dist/ops/index.js';
+import { Tensor } from '../../dist/tensor.js';
+import { loadCases, loadGoldens } from './goldens.js';
+import type { GradientCase } from './gradients.js';
+import { makeInput } from './inputs.js';
+import { attend, place, RUNS } from './run-op.js';
+
+// As in test/goldens/training.py.
+const GRADIENT_SEED = 800000;
+
+const goldens = loadGoldens('training');
+
+/** The cases of an op, with their gradients. */
+export function tapeCases(op: string): GradientCase[] {
+  return loadCases(op).map((testCase, index) => {
+    const prefix = `${op}/${testCase.name}.`;
+    const own = [...goldens].filter(([key]) => key.startsWith(prefix));
+    return {
+      testCase,
+      index,
+      expected: new Map(own.map(([key, value]) => [key.slice(prefix.length), value])),
+    };
+  });
+}
+
+/**
+ * Runs a case under a tape and back: the gradients of the inputs that `expected` names. `seed` is that of the upstream
+ * gradients.
+ */
+export async function tapeGradients(
+  op: string,
+  { testCase, index, expected }: GradientCase,
+  device: Device,
+  seed = GRADIENT_SEED,
+): Promise<Map<string, Float32Array>> {
+  const inputs = place(testCase, { device });
+  using tape = new Tape();
+  const names = [...expected.keys()];
+  tape.watch(...names.map((name) => inputs[name]!));
+  const run = op === 'non_local_roi' ? attend : RUNS[op]!;
+  const outputs = Object.values(run(opsFor(tape), inputs, testCase));
+  const up = outputs.map(({ shape }, j) => {
+    const spec = { shape: [...shape], seed: seed + 100000 * j + index, lo: -1, hi: 1 };
+    return Tensor.from(makeInput(spec).data, shape, device);
+  });
+  // Several outputs are losses, each with a gradient of its own.
+  const one = Tensor.from(Float32Array.of(1), [1], device);
+  const grads =
+    outputs.length === 1
+      ? tape.backward(outputs, up[0]!)
+      : tape.backward(
+          outputs.map((output, j) => opsFor(tape).scale(output, up[j]!)),
+          one,
+        );
+  const read = names.map(async (name) => {
+    const grad = grads.get(inputs[name]!);
+    if (!grad) throw new Error(`Expected a gradient of ${name} but the tape gave none`);
+    return [name, (await grad.read()).data as Float32Array] as const;
+  });
+  return new Map(await Promise.all(read));
+}

@@ -1,0 +1,75 @@
+import test from 'ava';
+import { Tape } from '../../dist/autograd/tape.js';
+import { opsFor } from '../../dist/ops/index.js';
+import { Tensor } from '../../dist/tensor.js';
+import { DEVICES, onDevices } from '../helpers/device.js';
+import { GRADIENT_SEED, gradientCases, gradientError } from '../helpers/gradients.js';
+import { tapeCases, tapeGradients } from '../helpers/tape-gradients.js';
+
+const OPS = [
+  'add',
+  'add_broadcast',
+  'mask_loss',
+  'max_pool2d',
+  'rpn_loss',
+  'scale',
+  'sigmoid_cross_entropy',
+  'smooth_l1',
+  'softmax_cross_entropy',
+  'tap_bias',
+  'upsample_add',
+];
+
+for (const op of OPS) {
+  for (const [device, tapeCase] of onDevices(tapeCases(op))) {
+    const { testCase, expected } = tapeCase;
+    test(`${device} gradient of ${op} ${testCase.name} agrees with PyTorch, the same bits each time`, async (t) => {
+      t.true(expected.size > 0);
+      const gradients = await tapeGradients(op, tapeCase, device);
+      for (const [name, wanted] of expected) {
+        const { norm, worst } = gradientError(gradients.get(name)!, wanted);
+        t.true(norm <= 1e-5, `${name}: ${norm} in norm`);
+        t.true(worst <= 1e-3, `${name}: ${worst} at worst`);
+      }
+      t.deepEqual(await tapeGradients(op, tapeCase, device), gradients);
+    });
+  }
+}
+
+// Against the goldens of their native gradients.
+for (const op of ['roi_align', 'multi_scale_roi_align', 'non_local_roi']) {
+  for (const [device, gradientCase] of onDevices(gradientCases(op).slice(0, 12))) {
+    test(`${device} gradient of ${op} ${gradientCase.testCase.name} by a tape`, async (t) => {
+      const gradients = await tapeGradients(op, gradientCase, device, GRADIENT_SEED);
+      for (const [name, wanted] of gradientCase.expected) {
+        const largest = Math.max(...(wanted.data as Float32Array).map(Math.abs));
+        const { norm } = gradientError(gradients.get(name)!, wanted);
+        t.true(norm <= 1e-5 || largest < 1e-9, `${name}: ${norm} in norm`);
+      }
+    });
+  }
+}
+
+for (const device of DEVICES) {
+  test(`${device} a tape sums the gradients of a tensor that is used again, and shares those of add`, async (t) => {
+    const x = Tensor.from(Float32Array.of(1, 2), [2], device);
+    const one = Tensor.from(Float32Array.of(1, 1), [2], device);
+    using tape = new Tape();
+    tape.watch(x);
+    const own = opsFor(tape);
+    const twice = own.add(x, x);
+    const sum = own.add(own.scale(twice, undefined, 3), own.add(twice, x));
+    const grads = tape.backward([sum], one);
+    t.deepEqual((await grads.get(x)!.read()).data, Float32Array.of(9, 9));
+    t.false(one.disposed);
+    t.true(twice.disposed && sum.disposed);
+  });
+
+  test(`${device} nothing flows back through what chooses boxes`, (t) => {
+    const boxes = Tensor.from(new Float32Array(8), [2, 4], device);
+    using tape = new Tape();
+    tape.watch(boxes);
+    const clipped = opsFor(tape).boxClip(boxes, [4, 4]);
+    t.is(tape.backward([clipped], boxes).size, 0);
+  });
+}
