@@ -2,7 +2,7 @@ import type { NativeAttrs } from '../binding.js';
 import { eager, type OpContext } from '../device.js';
 import { NlrcnnError } from '../errors.js';
 import { add } from '../ops/add.js';
-import type { Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { type GradientRule, gradientRule, type SavedCall } from './gradients.js';
 
 interface Entry extends SavedCall {
@@ -62,13 +62,17 @@ export class Tape implements OpContext, Disposable {
   }
 
   /**
-   * Gradients of the sum of `losses` ([1] each) for every watched tensor that bears on it; `one` is what each loss
-   * counts. They are the caller's, and those of two tensors can be one; the tape is empty afterwards.
+   * Gradients of the sum of `losses` ([1] each) for every watched tensor that bears on it; `upstream` is what each loss
+   * counts, of all or one by one. They are the caller's, and those of two tensors can be one; the tape is empty
+   * afterwards.
    */
-  backward(losses: readonly Tensor[], one: Tensor): Map<Tensor, Tensor> {
+  backward(losses: readonly Tensor[], upstream: Tensor | readonly Tensor[]): Map<Tensor, Tensor> {
     const grads = new Gradients();
-    for (const loss of losses) grads.set(loss, one);
-    grads.hold(one);
+    for (const [i, loss] of losses.entries()) {
+      const own = upstream instanceof Tensor ? upstream : upstream[i]!;
+      grads.hold(own);
+      grads.set(loss, own);
+    }
     for (let entry = this.#entries.pop(); entry; entry = this.#entries.pop()) {
       const own = entry.outputs.map((output) => grads.get(output));
       if (own.some((grad) => grad !== null)) {

@@ -47,6 +47,13 @@ Status RunContext::allocate(size_t output, Shape shape) {
   return {};
 }
 
+void RunContext::written(size_t input) {
+  Storage* storage = in_storage[input];
+  if (!storage) return;
+  ++storage->version;
+  storage->packed.clear();
+}
+
 int in_place_input(const OpCall& call) {
   const bool sums = call.name == "conv2d" || call.name == "linear";
   return sums && call.has(3) && !call.target.cuda ? 3 : -1;

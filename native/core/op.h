@@ -76,6 +76,8 @@ struct RunContext {
   // Outputs with a -1 dimension are allocated by the kernel: fills out[i].
   std::vector<Tensor> dynamic_out;
   Status allocate(size_t output, Shape shape);
+  // Says that the kernel wrote an input in place, so that what was packed of it is made anew.
+  void written(size_t input);
 };
 
 // An op made ready for fixed shapes on one backend.

@@ -61,6 +61,9 @@ class Storage {
   Status status;
   // Packed forms of a weight (blocked, Winograd …), keyed by format; touched by the device thread only.
   std::map<std::string, std::shared_ptr<Storage>> packed;
+  // How often an op has written the memory in place since its producer did; touched by the device thread
+  // only.
+  uint64_t version = 0;
 
  private:
   static uint64_t next_id();

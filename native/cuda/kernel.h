@@ -44,6 +44,18 @@ NLRCNN_DEVICE float warp_max(float v) {
   return v;
 }
 
+// The sum over a block of kThreads, known to all; `sums` has one element for each warp.
+template <class Array>
+NLRCNN_DEVICE double block_sum(Array& sums, double v) {
+  for (int step = 16; step > 0; step /= 2) v += shuffle_xor(v, step);
+  if (thread_index() % 32 == 0) sums[thread_index() / 32] = v;
+  barrier();
+  double all = 0;
+  for (int w = 0; w < kThreads / 32; ++w) all += sums[w];
+  barrier();
+  return all;
+}
+
 // What comes before a thread's own value in a block of kThreads, and the sum of all; `sums` has one element
 // for each warp.
 struct Scanned {

@@ -7,18 +7,6 @@ namespace nlrcnn::cuda {
 
 inline constexpr int64_t kTermsPerBlock = 4 * kThreads;
 
-// The sum over a block of kThreads, known to all; `sums` has one element for each warp.
-template <class Array>
-NLRCNN_DEVICE double block_sum(Array& sums, double v) {
-  for (int step = 16; step > 0; step /= 2) v += shuffle_xor(v, step);
-  if (thread_index() % 32 == 0) sums[thread_index() / 32] = v;
-  barrier();
-  double all = 0;
-  for (int w = 0; w < kThreads / 32; ++w) all += sums[w];
-  barrier();
-  return all;
-}
-
 template <class Term>
 NLRCNN_KERNEL void sum_blocks(Term term, int64_t terms, Span<double> partials) {
   NLRCNN_SHARED(double, sums, kThreads / 32);

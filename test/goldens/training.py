@@ -20,7 +20,7 @@ from prng import make_input, sample_stride
 
 GRADIENT_SEED = 800000
 SAMPLES = 256
-CONSTANTS = {"rois", "targets", "labels"}
+CONSTANTS = {"rois", "targets", "labels", "running_mean", "running_var"}
 
 
 def mean_or_sum(terms, attrs):
@@ -59,6 +59,43 @@ def tap_bias(case, t):
 
 def scale(case, t):
     return [t["x"] * t["by"] * case["attrs"]["factor"]]
+
+
+def behind_norm(y, case, t):
+    y = y + t["residual"] if "residual" in t else y
+    return y.relu() if case["attrs"]["relu"] else y
+
+
+def batch_norm(case, t):
+    """Also the running statistics afterwards, where there are any."""
+    a, running = case["attrs"], [t[n].clone() for n in ("running_mean", "running_var") if n in t]
+    mean, var = running or (None, None)
+    y = F.batch_norm(t["x"], mean, var, t["weight"], t["bias"], True, a["momentum"], a["eps"])
+    return [behind_norm(y, case, t), *running]
+
+
+def group_norm(case, t):
+    a = case["attrs"]
+    return [behind_norm(F.group_norm(t["x"], a["groups"], t["weight"], t["bias"], a["eps"]), case, t)]
+
+
+def scale_rows(case, t):
+    weight = t["weight"]
+    return [weight * t["scale"].reshape(-1, *[1] * (weight.dim() - 1))]
+
+
+def split_channels(case, t):
+    at = case["attrs"]["at"]
+    return [t["weight"][:, :at], t["weight"][:, at:]]
+
+
+def sum_places(case, t):
+    weight, places = t["weight"], case["attrs"]["places"]
+    return [weight.reshape(weight.shape[0], -1, places).sum(2)]
+
+
+def reshape(case, t):
+    return [t["x"].reshape(case["attrs"]["shape"])]
 
 
 def sigmoid_cross_entropy(case, t):
@@ -119,15 +156,25 @@ def rpn_loss(case, t):
 ALSO = {"add": add, "max_pool2d": max_pool2d, "upsample_add": upsample_add}
 FORWARD = {
     "add_broadcast": add_broadcast,
+    "batch_norm": batch_norm,
+    "group_norm": group_norm,
     "mask_loss": mask_loss,
+    "reshape": reshape,
     "rpn_loss": rpn_loss,
     "scale": scale,
+    "scale_rows": scale_rows,
     "sigmoid_cross_entropy": sigmoid_cross_entropy,
     "smooth_l1": smooth_l1,
     "softmax_cross_entropy": softmax_cross_entropy,
+    "split_channels": split_channels,
+    "sum_places": sum_places,
     "tap_bias": tap_bias,
 }
-OUTPUTS = {"rpn_loss": ["objectness", "boxReg"]}
+OUTPUTS = {
+    "batch_norm": ["out", "running_mean", "running_var"],
+    "rpn_loss": ["objectness", "boxReg"],
+    "split_channels": ["x", "y"],
+}
 
 
 def values(op):
@@ -135,7 +182,7 @@ def values(op):
 
     def run(case, inputs, spreads):
         outputs = both(lambda t: FORWARD[op](case, t), inputs, spreads)
-        return dict(zip(OUTPUTS.get(op, ["out"]), outputs, strict=True))
+        return dict(zip(OUTPUTS.get(op, ["out"]), outputs))
 
     return run
 
@@ -155,7 +202,7 @@ def main():
                 del wanted["by"]
             outputs = forward(case, t)
             total = 0
-            for j, out in enumerate(outputs):
+            for j, out in enumerate(outputs if op != "batch_norm" else outputs[:1]):
                 seed = GRADIENT_SEED + 100000 * j + i
                 up = make_input({"shape": list(out.shape), "seed": seed, "lo": -1, "hi": 1})
                 total = total + (out * torch.from_numpy(np.array(up)).double()).sum()

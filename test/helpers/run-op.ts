@@ -29,6 +29,31 @@ export const RUNS: Record<string, Run> = {
   max_pool2d: (ops, { x }, { attrs }) => ({
     out: ops.maxPool2d(x!, { kernel: attrs.kernel, stride: attrs.stride, padding: attrs.padding }),
   }),
+  batch_norm: (ops, { x, weight, bias, running_mean, running_var, residual }, { attrs }) => ({
+    out: ops.batchNorm(x!, {
+      weight: weight!,
+      bias: bias!,
+      runningMean: running_mean,
+      runningVar: running_var,
+      residual,
+      ...attrs,
+    }),
+    ...(running_mean && running_var && { running_mean, running_var }),
+  }),
+  group_norm: (ops, { x, weight, bias, residual }, { attrs }) => ({
+    out: ops.groupNorm(x!, {
+      weight: weight!,
+      bias: bias!,
+      groups: attrs.groups,
+      residual,
+      eps: attrs.eps,
+      relu: attrs.relu,
+    }),
+  }),
+  scale_rows: (ops, { weight, scale }) => ({ out: ops.scaleRows(weight!, scale!) }),
+  split_channels: (ops, { weight }, { attrs }) => ({ ...ops.splitChannels(weight!, attrs.at) }),
+  sum_places: (ops, { weight }, { attrs }) => ({ out: ops.sumPlaces(weight!, attrs.places) }),
+  reshape: (ops, { x }, { attrs }) => ({ out: ops.reshape(x!, attrs.shape) }),
   tap_bias: (ops, { y, weight, bias }, { attrs }) => ({
     out: ops.tapBias(y!, weight!, { height: attrs.height, width: attrs.width, bias }),
   }),

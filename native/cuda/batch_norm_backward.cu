@@ -1,0 +1,11 @@
+#include "ops/batch_norm_backward.h"
+
+#include "cuda/norm.h"
+
+namespace nlrcnn::cuda {
+
+Result<std::unique_ptr<Kernel>> make_batch_norm_backward(const OpCall& call, Stream&) {
+  return made(std::make_unique<NormBackward>(call));
+}
+
+}  // namespace nlrcnn::cuda
