@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "ops/non_local_roi_backward.h"
@@ -249,10 +250,57 @@ struct AttendBackward {
   }
 };
 
+// Sums over the rows of [rows, width], in two steps and in double: gradients of biases cancel to little.
+// Parts are pairs of floats, a sum and what it lost by rounding.
+inline constexpr int64_t kPartRows = 128;
+NLRCNN_HD inline int64_t parts_of(int64_t rows) {
+  return (rows + kPartRows - 1) / kPartRows;
+}
+
+template <class F>
+struct SumParts {
+  F from, parts;
+  int64_t rows, width;
+  NLRCNN_HD void operator()(int64_t i) const {
+    const int64_t column = i % width, begin = i / width * kPartRows;
+    double sum = 0;
+    for (int64_t row = begin; row < rows && row < begin + kPartRows; ++row) sum += from[row * width + column];
+    parts[2 * i] = static_cast<float>(sum);
+    parts[2 * i + 1] = static_cast<float>(sum - parts[2 * i]);
+  }
+};
+
+template <class F>
+struct SumOfParts {
+  F parts, to;
+  int64_t count, width;
+  NLRCNN_HD void operator()(int64_t column) const {
+    double sum = 0;
+    for (int64_t part = 0; part < count; ++part)
+      sum += static_cast<double>(parts[2 * (part * width + column)]) + parts[2 * (part * width + column) + 1];
+    to[column] = static_cast<float>(sum);
+  }
+};
+
+// Gradients of the concatenation's terms: for each query the sum over keys, then for each key that over
+// queries, of [keys, queries] of each segment.
+template <class F>
+struct PairSums {
+  F grad, to;
+  Sizes s;
+  NLRCNN_HD void operator()(int64_t i) const {
+    const int64_t n = s.per_segment, row = i % s.rows, first = row / n * n * n, at = row % n;
+    const bool query = i < s.rows;
+    double sum = 0;
+    for (int64_t j = 0; j < n; ++j) sum += grad[first + (query ? j * n + at : at * n + j)];
+    to[i] = static_cast<float>(sum);
+  }
+};
+
 // Where things lie in the workspace, in floats.
 struct Buffers {
   size_t x = 0, dx, y, phi, psi, dphi, dpsi, attention, grad, sums, dsums, g, dg, taps, dtaps, merged,
-         dmerged, bias, ones, terms, dterms, pairs, dpairs, segments, end = 0;
+         dmerged, bias, parts, terms, dterms, pairs, dpairs, segments, end = 0;
 
   explicit Buffers(const Sizes& s) {
     const auto take = [this](int64_t floats) {
@@ -279,7 +327,7 @@ struct Buffers {
     merged = take(v * 9 * s.channels);
     dmerged = take(v * 9 * s.channels);
     bias = take(v);
-    ones = take(s.rows * s.places());
+    parts = take(2 * std::max(parts_of(s.rows * s.places()) * each, parts_of(s.rows) * v));
     terms = take(2 * s.rows);
     dterms = take(2 * s.rows);
     pairs = take(2 * s.places() * each);

@@ -20,7 +20,6 @@ class Steps {
 
   Status run() {
     const int64_t c = s_.channels, k = s_.rows, all = k * s_.places();
-    step(all, Fill<F>{at(b_.ones, all), 1});
     step(all * c, Fill<F>{at(b_.dx, all * c), 0});
     step(k, FindSegments<I>{math_.ints(given_, s_.segments), segments(), given_ != nullptr, s_});
     values_forward();
@@ -52,6 +51,13 @@ class Steps {
   }
   void product(const Product& p) {
     if (status_.ok() && p.m > 0 && p.n > 0) status_ = math_.product(p);
+  }
+
+  void sum_rows(size_t from, int64_t rows, int64_t width, float* to) {
+    const int64_t count = parts_of(rows);
+    const F parts = at(b_.parts, 2 * count * width);
+    step(count * width, SumParts<F>{at(from, rows * width), parts, rows, width});
+    step(width, SumOfParts<F>{parts, out(to, width), count, width});
   }
 
   // g of all RoIs: the sums S of the windows times the taps with the 1×1 convolution inside them.
@@ -89,8 +95,8 @@ class Steps {
 
   void values_backward() {
     const int64_t v = s_.values, c = s_.channels, k = s_.rows;
-    const float *ones = raw(b_.ones), *dg = raw(b_.dg);
-    product({.m = 1, .n = v, .k = k, .a = ones, .lda = k, .b = dg, .ldb = v, .d = d_.g3_bias, .ldd = v});
+    const float* dg = raw(b_.dg);
+    sum_rows(b_.dg, k, v, d_.g3_bias);
     product({.m = k,
              .n = 9 * c,
              .k = v,
@@ -233,28 +239,7 @@ class Steps {
     step(s_.rows, AttendBackward<F, I>{at(b_.attention, s_.rows * n), at(b_.grad, s_.rows * n), left(),
                                        right(), segments(), s_});
     if (pairs_) {
-      // Sums over keys for the queries, over queries for the keys.
-      product(each_segment({.m = n,
-                            .n = 1,
-                            .k = n,
-                            .a = raw(b_.grad),
-                            .lda = n,
-                            .b = raw(b_.ones),
-                            .ldb = 1,
-                            .d = raw(b_.dterms),
-                            .ldd = 1,
-                            .transpose_a = true},
-                           n, 0, 1));
-      product(each_segment({.m = n,
-                            .n = 1,
-                            .k = n,
-                            .a = raw(b_.grad),
-                            .lda = n,
-                            .b = raw(b_.ones),
-                            .ldb = 1,
-                            .d = raw(b_.dterms) + s_.rows,
-                            .ldd = 1},
-                           n, 0, 1));
+      step(2 * s_.rows, PairSums<F>{at(b_.grad, s_.rows * n), at(b_.dterms, 2 * s_.rows), s_});
       return;
     }
     product(each_segment({.m = n,
@@ -326,15 +311,7 @@ class Steps {
                .d = dweight,
                .ldd = c,
                .transpose_a = true});
-      product({.m = 1,
-               .n = each_,
-               .k = all,
-               .a = raw(b_.ones),
-               .lda = all,
-               .b = d,
-               .ldb = each_,
-               .d = dbias,
-               .ldd = each_});
+      sum_rows(left ? b_.dphi : b_.dpsi, all, each_, dbias);
       product({.m = all,
                .n = c,
                .k = each_,
