@@ -21,17 +21,33 @@ export interface Sample {
   id: number | string;
   /** File name, for messages. */
   name: string;
+  /** Of `width` × `height` pixels when upright. */
   image: ImageInput;
   width: number;
   height: number;
   instances: Instance[];
 }
 
-/** Annotated pictures: what training and evaluation read. Implement it for a format of your own. */
+/**
+ * Annotated pictures: what training and evaluation read. `openDataset` reads common formats; implement this for a format of
+ * your own. Samples must not change: one index always gives the same picture and annotations.
+ */
 export interface Dataset {
   /** `classNames[0]` is the background. */
   readonly classNames: readonly string[];
+  /** The annotations' own id of each label (COCO's category_id); absent: the label. */
+  readonly categoryIds?: readonly number[];
   readonly length: number;
   /** Sample `index`; rejects with an error that names the file where it cannot be read. */
   sample(index: number): Promise<Sample>;
+  /** Lets worker threads read samples; absent: `sample` runs on the main thread, decoding and augmentation in the workers. */
+  readonly reader?: SampleReader;
+}
+
+/** `sample(index)` in two steps: a small plain value on the main thread, the work that follows on any thread. */
+export interface SampleReader {
+  /** Absolute path of a module that exports `readSample(record): Promise<Sample>`. */
+  readonly module: string;
+  /** What `readSample` needs to know of sample `index`; must survive structured cloning. */
+  record(index: number): unknown;
 }
