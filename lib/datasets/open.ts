@@ -2,8 +2,9 @@ import { invalidArgument } from '../errors.js';
 import { openCoco } from './coco.js';
 import type { Dataset } from './dataset.js';
 import { openLabelMaps } from './label-maps.js';
+import { openCityscapes, openKitti } from './street-scenes.js';
 
-const FORMATS = { coco: openCoco, labelmaps: openLabelMaps };
+const FORMATS = { coco: openCoco, labelmaps: openLabelMaps, cityscapes: openCityscapes, kitti: openKitti };
 
 export type DatasetFormat = keyof typeof FORMATS;
 
@@ -25,7 +26,8 @@ export interface OpenDatasetOptions {
 }
 
 /**
- * Opens a data set of a known format: the index is read, pictures are not. See `openCoco` and `openLabelMaps` for where files are sought.
+ * Opens a data set of a known format: the index is read, pictures are not. See `openCoco`, `openLabelMaps`,
+ * `openCityscapes` and `openKitti` for where files are sought.
  * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for an unknown format, else as the format's own function.
  */
 export async function openDataset(options: OpenDatasetOptions): Promise<Dataset> {

@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { NlrcnnError } from '../errors.js';
+import type { Dataset, Sample } from './dataset.js';
+import { listPictures, readText } from './files.js';
+import { instancesOf, type Meaning, readLabelImage } from './label-image.js';
+import { datasetOf } from './records.js';
+
+export interface StreetSceneOptions {
+  data: string;
+  split?: string | undefined;
+}
+
+/** Cityscapes' classes with instances that its benchmark scores, by its label ids; KITTI uses the same. */
+const CLASSES = new Map([
+  [24, 'person'],
+  [25, 'rider'],
+  [26, 'car'],
+  [27, 'truck'],
+  [28, 'bus'],
+  [31, 'train'],
+  [32, 'motorcycle'],
+  [33, 'bicycle'],
+]);
+const CATEGORY_IDS = [0, ...CLASSES.keys()];
+const CLASS_NAMES = ['background', ...CLASSES.values()];
+
+const labelOf = (categoryId: number) => CATEGORY_IDS.indexOf(categoryId);
+
+/** class · 1000 + instance; the class alone where single objects cannot be told apart. */
+function cityscapesMeaning(value: number): Meaning {
+  const crowd = value < 1000;
+  const label = labelOf(crowd ? value : Math.floor(value / 1000));
+  return label > 0 ? { label, crowd } : null;
+}
+
+/** class · 256 + instance, instance 0 where single objects cannot be told apart. */
+function kittiMeaning(value: number): Meaning {
+  const label = labelOf(value >> 8);
+  return label > 0 ? { label, crowd: (value & 255) === 0 } : null;
+}
+
+interface StreetScene {
+  format: 'cityscapes' | 'kitti';
+  id: string;
+  image: string;
+  labels: string;
+}
+
+/**
+ * Cityscapes, as its archives unpack: `leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png` with `gtFine/SPLIT/CITY/NAME_gtFine_instanceIds.png`. The
+ * eight classes of its benchmark; groups are crowds.
+ * @throws NlrcnnError ERR_NLRCNN_IO for a missing folder, ERR_NLRCNN_DATASET for one without pictures.
+ */
+export async function openCityscapes({ data, split = 'train' }: StreetSceneOptions): Promise<Dataset> {
+  const [images, labels] = ['leftImg8bit', 'gtFine'].map((part) => resolve(data, part, split)) as [
+    string,
+    string,
+  ];
+  const suffix = '_leftImg8bit.png';
+  const stems = (await listPictures(images)).flatMap((path) =>
+    path.endsWith(suffix) ? [path.slice(0, -suffix.length)] : [],
+  );
+  return open(
+    images,
+    stems.map((stem) => ({
+      format: 'cityscapes',
+      id: basename(stem),
+      image: join(images, `${stem}${suffix}`),
+      labels: join(labels, `${stem}_gtFine_instanceIds.png`),
+    })),
+  );
+}
+
+/**
+ * KITTI's instance segmentation, as its archive unpacks: `training/image_2/NAME.png` with `training/instance/NAME.png`. The archive has no other split
+ * with labels; `data/SPLIT.txt` makes one, with a NAME a line.
+ * @throws NlrcnnError ERR_NLRCNN_IO for a missing folder, ERR_NLRCNN_DATASET for one without pictures.
+ */
+export async function openKitti({ data, split = 'training' }: StreetSceneOptions): Promise<Dataset> {
+  const list = resolve(data, `${split}.txt`);
+  const root = resolve(data, existsSync(list) ? 'training' : split);
+  const names = existsSync(list)
+    ? (await readText(list)).split(/\s+/).filter((name) => name !== '')
+    : (await listPictures(join(root, 'image_2'))).map((path) => path.replace(/\.png$/, ''));
+  return open(
+    join(root, 'image_2'),
+    names.map((id) => ({
+      format: 'kitti',
+      id,
+      image: join(root, 'image_2', `${id}.png`),
+      labels: join(root, 'instance', `${id}.png`),
+    })),
+  );
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE, ERR_NLRCNN_DATASET, each with the file. */
+export async function readSample({ format, id, image, labels }: StreetScene): Promise<Sample> {
+  const map = await readLabelImage(labels);
+  const instances = instancesOf(map, format === 'kitti' ? kittiMeaning : cityscapesMeaning);
+  return { id, name: basename(image), image, width: map.width, height: map.height, instances };
+}
+
+function open(folder: string, scenes: readonly StreetScene[]): Dataset {
+  if (scenes.length === 0) {
+    throw new NlrcnnError('ERR_NLRCNN_DATASET', `Expected pictures in ${folder} but there are none`);
+  }
+  return datasetOf({
+    classNames: CLASS_NAMES,
+    categoryIds: CATEGORY_IDS,
+    length: scenes.length,
+    record: (index) => scenes[index]!,
+    readSample,
+    module: __filename,
+  });
+}
