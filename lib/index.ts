@@ -1,4 +1,8 @@
 export type { DType, HostTensor, TypedArray } from './binding.js';
+export type { Augmentation, AugmentOptions, TrainingSample } from './datasets/augment.js';
+export type { Dataset, Instance, Sample, SampleReader } from './datasets/dataset.js';
+export { type Batch, DataLoader, type DataLoaderOptions, type DataPosition } from './datasets/loader.js';
+export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './datasets/open.js';
 export type { Device, DeviceOption, Precision } from './device.js';
 export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
 export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';

@@ -123,8 +123,8 @@ export class DataLoader implements AsyncIterable<Batch> {
       } finally {
         pool.hold(-1);
       }
+      this.#open(); // it may have been closed meanwhile
       yield batch;
-      this.#open();
     }
   }
 
