@@ -135,8 +135,9 @@ export function drawAugmentation(
 /**
  * Turn, flip, resize (pixels bilinear as op `preprocess`, masks to the nearest pixel), crop, brightness, contrast.
  *
- * Without `crop`, boxes are the annotated ones, transformed and clipped to the picture (where nothing is left of one, around its mask); with it they
- * are around what is left of the masks. Objects without a pixel are dropped, and pieces as `minArea` says.
+ * Without `crop`, boxes are the annotated ones, transformed and clipped to the picture (where nothing is left of one, around
+ * its mask); with it they are around what is left of the masks. Objects without a pixel are dropped, and pieces as `minArea`
+ * says.
  */
 export function augmentSample(
   sample: DecodedSample,

@@ -41,9 +41,10 @@ interface CocoRecord {
 }
 
 /**
- * COCO's instances JSON: polygons, RLE (compressed or not), crowds. Labels are 1, 2, … by rising category id. Annotations are `instances_SPLIT.json`,
- * `SPLIT.json` (in `data/annotations` or `data`) or `data/SPLIT/_annotations.coco.json`; pictures are in `data/SPLIT`, `data/images/SPLIT`,
- * `data/images`, beside the annotations or in `data`, whichever has the first of them. Annotations of pictures that are not listed are ignored.
+ * COCO's instances JSON: polygons, RLE (compressed or not), crowds. Labels are 1, 2, … by rising category id. Annotations are
+ * `instances_SPLIT.json`, `SPLIT.json` (in `data/annotations` or `data`) or `data/SPLIT/_annotations.coco.json`; pictures are
+ * in `data/SPLIT`, `data/images/SPLIT`, `data/images`, beside the annotations or in `data`, whichever has the first of them.
+ * Annotations of pictures that are not listed are ignored.
  * @throws NlrcnnError ERR_NLRCNN_IO for missing files, ERR_NLRCNN_DATASET for a file that is not of this form.
  */
 export async function openCoco(options: CocoOptions): Promise<Dataset> {

@@ -31,7 +31,8 @@ export interface DecodedSample {
 }
 
 /**
- * Decodes picture and masks. With percentiles the picture becomes gray and its range is measured over the whole of it, as op `preprocess` does.
+ * Decodes picture and masks. With percentiles the picture becomes gray and its range is measured over the whole of it, as op
+ * `preprocess` does.
  * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE, ERR_NLRCNN_DATASET, each with the picture's name.
  */
 export async function decodeSample(sample: Sample, normalization: Normalization): Promise<DecodedSample> {

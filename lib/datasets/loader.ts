@@ -64,8 +64,9 @@ const STREAMS = { order: 0x6f72_6472, substitutes: 0x7375_6273 };
  * Batches of decoded and augmented samples, made by worker threads ahead of the step that takes them:
  * `for await (const batch of loader)`. Epochs follow one another without a gap, so that every batch is full.
  *
- * What is in a batch depends on the data set, the options and the position only: not on the number of workers, the order in which they finish, `prefetch`,
- * `cache`, or where the run was interrupted. Each iteration begins at `start`. A loader keeps no process alive while nobody waits for a batch.
+ * What is in a batch depends on the data set, the options and the position only: not on the number of workers, the order in
+ * which they finish, `prefetch`, `cache`, or where the run was interrupted. Each iteration begins at `start`. A loader keeps
+ * no process alive while nobody waits for a batch.
  */
 export class DataLoader implements AsyncIterable<Batch> {
   readonly #dataset: Dataset;

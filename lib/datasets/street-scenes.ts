@@ -48,8 +48,8 @@ interface StreetScene {
 }
 
 /**
- * Cityscapes, as its archives unpack: `leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png` with `gtFine/SPLIT/CITY/NAME_gtFine_instanceIds.png`. The
- * eight classes of its benchmark; groups are crowds.
+ * Cityscapes, as its archives unpack: `leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png` with
+ * `gtFine/SPLIT/CITY/NAME_gtFine_instanceIds.png`. The eight classes of its benchmark; groups are crowds.
  * @throws NlrcnnError ERR_NLRCNN_IO for a missing folder, ERR_NLRCNN_DATASET for one without pictures.
  */
 export async function openCityscapes({ data, split = 'train' }: StreetSceneOptions): Promise<Dataset> {
@@ -73,8 +73,8 @@ export async function openCityscapes({ data, split = 'train' }: StreetSceneOptio
 }
 
 /**
- * KITTI's instance segmentation, as its archive unpacks: `training/image_2/NAME.png` with `training/instance/NAME.png`. The archive has no other split
- * with labels; `data/SPLIT.txt` makes one, with a NAME a line.
+ * KITTI's instance segmentation, as its archive unpacks: `training/image_2/NAME.png` with `training/instance/NAME.png`. The
+ * archive has no other split with labels; `data/SPLIT.txt` makes one, with a NAME a line.
  * @throws NlrcnnError ERR_NLRCNN_IO for a missing folder, ERR_NLRCNN_DATASET for one without pictures.
  */
 export async function openKitti({ data, split = 'training' }: StreetSceneOptions): Promise<Dataset> {
