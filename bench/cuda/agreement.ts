@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Device, Precision } from '../../dist/device.js';
 import { type Detection, loadModel, Model } from '../../dist/model.js';
-import { MODEL_CASES, photoPath, ROOT, seededModel } from '../subjects/cases.js';
+import { HAS_BUNDLED, MODEL_CASES, photoPath, ROOT, seededModel } from '../subjects/cases.js';
 
 type Box = Detection['box'];
 
@@ -62,8 +62,10 @@ export async function benchAgreement(device: Device, quick: boolean): Promise<Re
   );
   const run = async (precision: Precision) => {
     const results: Detection[][] = [];
-    using bundled = await loadModel({ device, precision });
-    for (const sample of samples) results.push((await bundled.segment(sample)).detections);
+    if (HAS_BUNDLED) {
+      using bundled = await loadModel({ device, precision });
+      for (const sample of samples) results.push((await bundled.segment(sample)).detections);
+    }
     for (const network of networks) {
       const { config, parameters } = seededModel(network, device);
       using model = new Model(network.name, config, device, precision, parameters);

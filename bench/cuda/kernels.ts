@@ -15,6 +15,7 @@ import { deviceTime } from './timing.js';
 /** One kernel benchmark: its name (bench/peers/torch_cuda.py has the same), and what it must move and compute. */
 export interface KernelResult {
   name: string;
+  precision: Precision;
   microseconds: number;
   gigabytesPerSecond: number;
   teraflops: number;
@@ -231,6 +232,7 @@ export async function benchKernels(
         const microseconds = await deviceTime(device, precision, prepare);
         results.push({
           name,
+          precision,
           microseconds,
           gigabytesPerSecond: bytes / microseconds / 1e3,
           teraflops: operations / microseconds / 1e6,

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { binding } from '../../dist/binding.js';
 import { type DeviceOption, resolveDevice } from '../../dist/device.js';
 import { benchAgreement } from './agreement.js';
-import { benchKernels } from './kernels.js';
+import { benchKernels, type KernelResult } from './kernels.js';
 import { benchModel } from './model.js';
 
 const { values } = parseArgs({
@@ -31,17 +31,34 @@ function peers(stage: string): Peers {
   return JSON.parse(text.trim().split('\n').at(-1)!) as Peers;
 }
 
-function printTable(
-  rows: { name: string; ours?: number | undefined; peers?: Record<string, number | null> | undefined }[],
-): void {
-  for (const { name, ours, peers: theirs = {} } of rows) {
+interface Row {
+  name: string;
+  ours?: number | undefined;
+  /** What it reaches, against the ceilings of the same run. */
+  reached?: string;
+  peers?: Record<string, number | null> | undefined;
+}
+
+function printTable(rows: readonly Row[]): void {
+  for (const { name, ours, reached = '', peers: theirs = {} } of rows) {
     const cells = Object.entries(theirs).map(([variant, time]) =>
       time === null || ours === undefined
         ? `${variant} –`
         : `${variant} ${time.toFixed(3)} (${(time / ours).toFixed(1)}×)`,
     );
-    process.stdout.write(`${name.padEnd(48)}${ours?.toFixed(3) ?? 'failed'}  ${cells.join('  ')}\n`);
+    const own = `${ours?.toFixed(3) ?? 'failed'}${reached && `  ${reached}`}`;
+    process.stdout.write(`${name.padEnd(48)}${own}  ${cells.join('  ')}\n`);
   }
+}
+
+/** GB/s and TFLOP/s of a kernel, and how many percent these are of what a copy and a large product reached. */
+function reachedBy(result: KernelResult, ceilings: Record<string, number | null> | undefined): string {
+  const share = (value: number, ceiling: number | null | undefined) =>
+    ceiling ? ` (${((100 * value) / ceiling).toFixed(0)} %)` : '';
+  const { gigabytesPerSecond: bytes, teraflops, precision } = result;
+  const memory = `${bytes.toFixed(0)} GB/s${share(bytes, ceilings?.['copy GB/s'])}`;
+  const arithmetic = `${teraflops.toFixed(1)} TFLOP/s${share(teraflops, ceilings?.[`gemm ${precision} TFLOP/s`])}`;
+  return `${memory}, ${arithmetic}`;
 }
 
 async function main(): Promise<void> {
@@ -55,24 +72,33 @@ async function main(): Promise<void> {
     results.kernels = { ours, peers: theirs };
     process.stdout.write('\nkernels, µs (PyTorch on the same GPU: µs and how many times ours)\n');
     printTable(
-      ours.map((r) => ({
-        name: r.name,
-        ours: 'error' in r ? undefined : r.microseconds,
-        peers: theirs[r.name],
-      })),
+      ours.map((r) =>
+        'error' in r
+          ? { name: r.name, peers: theirs[r.name] }
+          : {
+              name: r.name,
+              ours: r.microseconds,
+              reached: reachedBy(r, theirs.ceilings),
+              peers: theirs[r.name],
+            },
+      ),
     );
   }
   if (stages.includes('model')) {
     const ours = await benchModel(device, values.quick);
     const theirs = peers('model');
     results.model = { ours, peers: theirs };
-    process.stdout.write('\nwhole network, one picture, ms\n');
+    process.stdout.write('\nwhole network, decoded picture to detections, ms\n');
     printTable(
-      ours.map((r) => ({
-        name: r.name,
-        ours: 'error' in r ? undefined : r.milliseconds,
-        peers: theirs[r.name.split(' ').slice(0, 2).join(' ')],
-      })),
+      ours.flatMap((r): Row[] => {
+        const peer = r.name.split(' ').slice(0, 2).join(' ');
+        if ('error' in r) return [{ name: r.name, peers: theirs[peer] }];
+        const memory = `graph ${r.deviceMilliseconds.toFixed(3)}, ${(r.memoryBytes / 2 ** 20).toFixed(0)} MiB`;
+        return [
+          { name: r.name, ours: r.milliseconds, reached: memory, peers: theirs[peer] },
+          { name: `${r.name}, 8 pictures`, ours: r.batch8Milliseconds, peers: theirs[`${peer} batch 8`] },
+        ];
+      }),
     );
   }
   if (stages.includes('agreement')) {

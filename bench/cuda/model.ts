@@ -38,9 +38,9 @@ export async function benchModel(
 ): Promise<(ModelResult | { name: string; error: string })[]> {
   const results: (ModelResult | { name: string; error: string })[] = [];
   const network = quick ? MODEL_CASES.find(({ name }) => name === 'r18')! : NETWORK;
-  const runs = quick ? 2 : 30;
+  const [warmUp, runs] = quick ? [1, 1] : [3, 30];
   for (const precision of PRECISIONS) {
-    for (const [size, shape] of Object.entries(PICTURES)) {
+    for (const [size, shape] of Object.entries(PICTURES).slice(0, quick ? 1 : undefined)) {
       const name = `mask_rcnn_r50_fpn ${size} ${precision}`;
       try {
         const free = () => binding().cudaInfo().gpus[Number(device.split(':')[1])]!.freeMemory;
@@ -57,16 +57,17 @@ export async function benchModel(
         const one = async () => {
           detections = (await model.segment(picture)).detections.length;
         };
-        for (let i = 0; i < 3; i++) await one();
+        for (let i = 0; i < warmUp; i++) await one();
         const alone: number[] = [];
         for (let i = 0; i < runs; i++) alone.push(await time(one));
         const memoryBytes = before - free();
-        const eight = Array.from({ length: 8 }, () => picture);
-        for (let i = 0; i < 3; i++) await model.segment(eight);
+        const eight = Array.from({ length: quick ? 2 : 8 }, () => picture);
+        for (let i = 0; i < warmUp; i++) await model.segment(eight);
         const batch: number[] = [];
         for (let i = 0; i < Math.ceil(runs / 3); i++) batch.push(await time(() => model.segment(eight)));
         const replays: number[] = [];
-        for (let i = 0; i < 5; i++) replays.push((await model.profile(picture)).at(-1)![1] / 1000);
+        for (let i = 0; i < (quick ? 1 : 5); i++)
+          replays.push((await model.profile(picture)).at(-1)![1] / 1000);
         results.push({
           name,
           milliseconds: median(alone),

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import test from 'ava';
 import { binding } from '../../dist/binding.js';
 import { Recorder, resolveDevice, resolvePrecision } from '../../dist/device.js';
-import { loadModel, type Segmentation } from '../../dist/model.js';
+import type { Segmentation } from '../../dist/model.js';
 import { ops } from '../../dist/ops/index.js';
 import { linear } from '../../dist/ops/linear.js';
 import { maskRle } from '../../dist/ops/mask_rle.js';
 import { Tensor } from '../../dist/tensor.js';
 import { CUDA, EMULATED } from '../helpers/device.js';
+import { someModel } from '../helpers/model-cases.js';
 
 const SAMPLES = join(__dirname, '..', '..', 'models', 'samples');
 const code = (name: string) => ({ code: `ERR_NLRCNN_${name}` });
@@ -115,8 +116,8 @@ test('masks with more runs than there was room for make room', async (t) => {
 
 test('pictures of several sizes at once: each as alone, and in half precision much the same', async (t) => {
   const names = ['touching.png', 'sparse.png'].map((name) => join(SAMPLES, name));
-  using model = await loadModel({ device: CUDA });
-  using cpu = await loadModel({ device: 'cpu' });
+  using model = await someModel(CUDA);
+  using cpu = await someModel('cpu');
   const strip = ({ width, height, detections }: Segmentation) => ({ width, height, detections });
   const alone: Segmentation[] = [];
   for (const name of names) alone.push(await model.segment(name));
@@ -127,7 +128,7 @@ test('pictures of several sizes at once: each as alone, and in half precision mu
     const wanted = await cpu.segment(name);
     t.is(alone[i]!.detections.length, wanted.detections.length);
   }
-  using half = await loadModel({ device: CUDA, precision: 'fp16' });
+  using half = await someModel(CUDA, 'fp16');
   const { detections } = await half.segment(names[1]!);
   const sure = ({ detections }: { detections: { score: number }[] }) =>
     detections.filter(({ score }) => score > 0.5).length;
@@ -139,7 +140,7 @@ test('pictures of several sizes at once: each as alone, and in half precision mu
   async (t) => {
     process.env.NLRCNN_EMULATED_MEMORY = '20000000';
     try {
-      using model = await loadModel({ device: CUDA });
+      using model = await someModel(CUDA);
       await t.throwsAsync(model.segment(join(SAMPLES, 'sparse.png')), {
         ...code('OUT_OF_MEMORY'),
         message: /\d+ bytes were asked for, \d+ are free/,
@@ -147,7 +148,7 @@ test('pictures of several sizes at once: each as alone, and in half precision mu
     } finally {
       delete process.env.NLRCNN_EMULATED_MEMORY;
     }
-    using cpu = await loadModel({ device: 'cpu' });
+    using cpu = await someModel('cpu');
     t.true((await cpu.segment(join(SAMPLES, 'sparse.png'))).detections.length > 0);
   },
 );

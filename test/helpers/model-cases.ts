@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Device } from '../../dist/device.js';
+import type { Device, Precision } from '../../dist/device.js';
 import { Parameters } from '../../dist/layers/parameters.js';
+import { loadModel, Model } from '../../dist/model.js';
 import type { ModelConfig } from '../../dist/models/model-config.js';
 import { parseConfig } from '../../dist/weights/config.js';
 import { expectedShapes } from '../../dist/weights/expected.js';
@@ -45,4 +46,17 @@ export function seededModel(
   const config = parseConfig(modelCase.config);
   const state = seededWeights(expectedShapes(config), modelCase.seed, modelCase);
   return { config, parameters: new Parameters(state, device) };
+}
+
+/** Absent in what goes to a GPU machine, where its size counts. */
+export const HAS_BUNDLED = existsSync(
+  join(TEST_FOLDER, '..', 'models', 'nuclei-r18-fpn128-nl', 'weights.safetensors'),
+);
+
+/** The bundled model, or a seeded network of the same kind where it is absent. */
+export async function someModel(device: Device, precision: Precision = 'fp32'): Promise<Model> {
+  if (HAS_BUNDLED) return loadModel({ device, precision });
+  const modelCase = MODEL_CASES.find(({ name }) => name === 'nl-box')!;
+  const { config, parameters } = seededModel(modelCase, device);
+  return new Model(modelCase.name, config, device, precision, parameters);
 }

@@ -46,6 +46,9 @@ Status list_gpus(std::vector<GpuInfo>* out) {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaErrorNoDevice) return {};
+  int driver = 0;
+  if (error == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
+    return Status::error(Code::device, "no NVIDIA driver (libcuda.so.1 not found)");
   if (error == cudaErrorInsufficientDriver)
     return Status::error(Code::device, "the NVIDIA driver is older than CUDA " +
                                            std::to_string(CUDART_VERSION / 1000) + " needs");
