@@ -48,10 +48,7 @@ Status RunContext::allocate(size_t output, Shape shape) {
 }
 
 void RunContext::written(size_t input) {
-  Storage* storage = in_storage[input];
-  if (!storage) return;
-  ++storage->version;
-  storage->packed.clear();
+  if (in_storage[input]) in_storage[input]->changed();
 }
 
 int in_place_input(const OpCall& call) {

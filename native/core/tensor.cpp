@@ -1,7 +1,6 @@
 #include "core/tensor.h"
 
 #include <sys/mman.h>
-#include <atomic>
 
 #include <cstdlib>
 
@@ -80,6 +79,33 @@ void release_heap(void* data, size_t) {
 uint64_t Storage::next_id() {
   static std::atomic<uint64_t> next{0};
   return next++;
+}
+
+Result<std::shared_ptr<Storage>> packed_form(
+    const std::vector<Storage*>& sources, const std::string& form,
+    const std::function<Result<std::shared_ptr<Storage>>()>& allocate,
+    const std::function<Status(void*)>& make) {
+  std::string key = form;
+  uint64_t version = 0;
+  for (const Storage* source : sources) {
+    version += source->version();
+    if (source != sources[0]) key += ' ' + std::to_string(source->id);
+  }
+  auto& forms = sources[0]->packed;
+  auto found = forms.find(key);
+  if (found != forms.end() && found->second.version == version) return found->second.storage;
+  std::shared_ptr<Storage> storage;
+  if (found != forms.end()) {
+    storage = found->second.storage;
+  } else {
+    auto made = allocate();
+    if (!made.ok()) return made.status();
+    storage = std::move(made.value());
+  }
+  if (Status status = make(storage->data()); !status.ok()) return status;
+  storage->changed();
+  forms[key] = {storage, version};
+  return storage;
 }
 
 std::shared_ptr<Storage> allocate_host(size_t bytes) {

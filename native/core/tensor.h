@@ -1,6 +1,8 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -59,15 +61,22 @@ class Storage {
   size_t bytes() const { return bytes_; }
 
   Status status;
-  // Packed forms of a weight (blocked, Winograd …), keyed by format; touched by the device thread only.
-  std::map<std::string, std::shared_ptr<Storage>> packed;
-  // How often an op has written the memory in place since its producer did; touched by the device thread
-  // only.
-  uint64_t version = 0;
+
+  // How often its values were written in place: an op that does so (an optimiser) says `changed`.
+  uint64_t version() const { return version_; }
+  void changed() { ++version_; }
+  // Forms made of a weight (blocked, Winograd …) with the versions of all that they are made of, summed;
+  // touched by the device thread only.
+  struct Packed {
+    std::shared_ptr<Storage> storage;
+    uint64_t version;
+  };
+  std::map<std::string, Packed> packed;
 
  private:
   static uint64_t next_id();
 
+  std::atomic<uint64_t> version_{0};
   void* data_;
   size_t bytes_;
   void (*release_)(void*, size_t);
@@ -77,6 +86,13 @@ struct Tensor {
   TensorDesc desc;
   std::shared_ptr<Storage> storage;
 };
+
+// A form of what lies in `sources`, kept on the first of them: made by `allocate` and `make`, and by
+// `make` again, in the same memory, where one of the sources has changed since. Device thread only.
+Result<std::shared_ptr<Storage>> packed_form(
+    const std::vector<Storage*>& sources, const std::string& form,
+    const std::function<Result<std::shared_ptr<Storage>>()>& allocate,
+    const std::function<Status(void*)>& make);
 
 // Page-aligned host memory, kept on huge pages where the kernel offers them; null when there is none left.
 std::shared_ptr<Storage> allocate_host(size_t bytes);

@@ -44,10 +44,12 @@ class ConvTranspose2d : public Kernel {
     if (rows == 0) return {};
     Storage *weight = context.in_storage[1], *bias = context.in_storage[2];
     const bool constant = weight && (bias || !context.in[2]);
+    const std::vector<Storage*> sources =
+        bias ? std::vector{weight, bias} : std::vector{constant ? weight : nullptr};
     // [C, O, 2, 2] as [4, O, C], outputs padded to whole blocks; then the bias four times.
     const int64_t c = in_[1];
-    auto packed = derived_weight(constant ? weight : nullptr, "taps " + std::to_string(bias ? bias->id : 0),
-                                 (4 * padded_ * c + 4 * padded_) * sizeof(float), [&](float* to) -> Status {
+    auto packed = derived_weight(sources, "taps", (4 * padded_ * c + 4 * padded_) * sizeof(float),
+                                 [&](float* to) -> Status {
                                    const float *w = context.in[1].as<float>(), *b = context.in[2].as<float>();
                                    std::fill_n(to, 4 * padded_ * (c + 1), 0.0f);
                                    for (int64_t i = 0; i < c; ++i)

@@ -32,21 +32,21 @@ class Linear : public DenseKernel {
   Result<Packed> weights(const RunContext& context, const Dense& dense) const override {
     if (!blocked()) return DenseKernel::weights(context, dense);
     const Shape& x = call_.in[0].shape;
-    const std::string key = "columns " + std::to_string(x[1]) + ' ';
-    Storage* storage = context.in_storage[1];
-    if (storage)
-      for (const auto& [name, packed] : storage->packed)
-        if (name.starts_with(key)) return Packed{memory(dense.weights, engine(), packed->data()), packed};
-    const memory::dims dims{outputs(), x[1], x[2], x[3]};
-    const memory::desc plain(dims, memory::data_type::f32, memory::format_tag::oihw);
-    const memory::desc columns(dims, memory::data_type::f32,
-                               block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c);
-    auto ordered = packed_weight(context.in[1].data, nullptr, "", plain, columns);
-    if (!ordered.ok()) return ordered.status();
-    auto packed =
-        packed_weight(ordered.value().memory.get_data_handle(), storage, key, weight_desc(), dense.weights);
-    if (packed.ok() && !packed.value().owner) packed.value().owner = ordered.value().owner;
-    return packed;
+    // The weights' own format, its columns in x's order.
+    const std::string key = "columns " + std::to_string(x[1]) + ' ' + format_key(dense.weights);
+    const auto make = [&](float* to) -> Status {
+      const memory::dims dims{outputs(), x[1], x[2], x[3]};
+      const memory::desc plain(dims, memory::data_type::f32, memory::format_tag::oihw);
+      const memory::desc columns(dims, memory::data_type::f32,
+                                 block_ == 16 ? memory::format_tag::nChw16c : memory::format_tag::nChw8c);
+      auto ordered = packed_weight(context.in[1].data, nullptr, plain, columns);
+      if (!ordered.ok()) return ordered.status();
+      reorder(weight_desc(), ordered.value().memory.get_data_handle(), dense.weights, to);
+      return {};
+    };
+    auto packed = derived_weight({context.in_storage[1]}, key, dense.weights.get_size(), make);
+    if (!packed.ok()) return packed.status();
+    return Packed{memory(dense.weights, engine(), packed.value()->data()), packed.value()};
   }
 
  private:

@@ -180,15 +180,11 @@ class NonLocalRoi : public Kernel {
                   static_cast<int>(std::min<int64_t>(block_, channels - first)), channels,
                   sums + k * 9 * channels + first);
     }
-    const Storage *w1 = context.in_storage[g1_weight], *b1 = context.in_storage[g1_bias];
-    const bool constant = w1 && b1 && context.in_storage[g3_bias];
-    const std::string key = constant ? "g " + std::to_string(w1->id) + ' ' + std::to_string(b1->id) + ' ' +
-                                           std::to_string(context.in_storage[g3_bias]->id) + ' ' +
-                                           std::to_string(shape_[2]) + ' ' + std::to_string(shape_[3])
-                                     : "";
+    std::vector<Storage*> sources;
+    for (size_t i : {g3_weight, g1_weight, g1_bias, g3_bias}) sources.push_back(context.in_storage[i]);
+    const std::string key = "g " + std::to_string(shape_[2]) + ' ' + std::to_string(shape_[3]);
     const size_t bytes = (values_ * 9 * channels + values_) * sizeof(float);
-    auto merged = derived_weight(constant ? context.in_storage[g3_weight] : nullptr, key, bytes,
-                                 [&](float* to) { return merge(context, to); });
+    auto merged = derived_weight(sources, key, bytes, [&](float* to) { return merge(context, to); });
     if (!merged.ok()) return merged.status();
     const auto* weight = static_cast<const float*>(merged.value()->data());
     for (int64_t k = 0; k < rows; ++k) std::copy_n(weight + values_ * 9 * channels, values_, g + k * values_);

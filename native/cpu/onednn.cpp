@@ -83,9 +83,6 @@ dnnl::primitive_attr dense_attr(bool sum, bool relu) {
   return attr;
 }
 
-namespace {
-
-// Equal for equal formats. Device thread only.
 std::string format_key(const memory::desc& desc) {
 #if DNNL_VERSION_MAJOR >= 3
   // What tells Winograd's formats apart cannot be read, only compared.
@@ -97,6 +94,8 @@ std::string format_key(const memory::desc& desc) {
   return {reinterpret_cast<const char*>(&desc.data), sizeof desc.data};
 #endif
 }
+
+namespace {
 
 template <class Primitive>
 Dense dense(const typename Primitive::primitive_desc& pd) {
@@ -131,14 +130,16 @@ Dense make_inner_product(const memory::desc& src, const memory::desc& weights, c
   return dense<InnerProduct>(pd);
 }
 
-Result<Packed> packed_weight(void* data, Storage* storage, const std::string& key, const memory::desc& from,
-                             const memory::desc& to) {
+void reorder(const memory::desc& from, void* data, const memory::desc& to, void* out) {
+  memory source(from, engine(), data), target(to, engine(), out);
+  dnnl::reorder(source, target).execute(stream(), source, target);
+  stream().wait();
+}
+
+Result<Packed> packed_weight(void* data, Storage* storage, const memory::desc& from, const memory::desc& to) {
   if (from == to) return Packed{memory(from, engine(), data), nullptr};
-  const std::string full = key + format_key(to);
-  auto packed = derived_weight(storage, full, to.get_size(), [&](float* made) -> Status {
-    memory source(from, engine(), data), target(to, engine(), made);
-    dnnl::reorder(source, target).execute(stream(), source, target);
-    stream().wait();
+  auto packed = derived_weight({storage}, format_key(to), to.get_size(), [&](float* made) -> Status {
+    reorder(from, data, to, made);
     return {};
   });
   if (!packed.ok()) return packed.status();
@@ -164,14 +165,19 @@ Status run_gemm(const Gemm& g) {
                                 : Status::error(Code::internal, "A matrix product failed in oneDNN");
 }
 
-Result<std::shared_ptr<Storage>> derived_weight(Storage* storage, const std::string& key, size_t bytes,
-                                                const std::function<Status(float*)>& make) {
-  if (storage)
-    if (auto it = storage->packed.find(key); it != storage->packed.end()) return it->second;
-  auto made = allocate_host(bytes);
-  if (!made) return Status::error(Code::out_of_memory, "Out of memory for packed weights");
-  if (Status status = make(static_cast<float*>(made->data())); !status.ok()) return status;
-  if (storage) storage->packed[key] = made;
+Result<std::shared_ptr<Storage>> derived_weight(const std::vector<Storage*>& sources, const std::string& key,
+                                                size_t bytes, const std::function<Status(float*)>& make) {
+  const auto allocate = [bytes]() -> Result<std::shared_ptr<Storage>> {
+    auto made = allocate_host(bytes);
+    if (!made) return Status::error(Code::out_of_memory, "Out of memory for packed weights");
+    return made;
+  };
+  const auto fill = [&make](void* to) { return make(static_cast<float*>(to)); };
+  if (std::find(sources.begin(), sources.end(), nullptr) == sources.end())
+    return packed_form(sources, key, allocate, fill);
+  auto made = allocate();
+  if (!made.ok()) return made;
+  if (Status status = fill(made.value()->data()); !status.ok()) return status;
   return made;
 }
 
@@ -203,7 +209,7 @@ Status DenseKernel::prepare() {
 }
 
 Result<Packed> DenseKernel::weights(const RunContext& context, const Dense& dense) const {
-  return packed_weight(context.in[1].data, context.in_storage[1], "", weight_desc(), dense.weights);
+  return packed_weight(context.in[1].data, context.in_storage[1], weight_desc(), dense.weights);
 }
 
 Status DenseKernel::run(RunContext& context) {

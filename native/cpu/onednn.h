@@ -29,10 +29,13 @@ struct Packed {
   std::shared_ptr<Storage> owner;
 };
 
-// A weight's data (`from`) in the primitive's own format; kept on `storage` for the next run where that is
-// constant, under a key that tells apart what else was made of the same weight.
-Result<Packed> packed_weight(void* data, Storage* storage, const std::string& key,
-                             const dnnl::memory::desc& from, const dnnl::memory::desc& to);
+// A weight's data (`from`) in the primitive's own format; kept on `storage`, where it has one, until that
+// changes.
+Result<Packed> packed_weight(void* data, Storage* storage, const dnnl::memory::desc& from,
+                             const dnnl::memory::desc& to);
+// Equal for equal formats.
+std::string format_key(const dnnl::memory::desc& desc);
+void reorder(const dnnl::memory::desc& from, void* data, const dnnl::memory::desc& to, void* out);
 
 // Runs `body`, turning oneDNN's exceptions into a status.
 Status guarded(const char* what, const std::function<Status()>& body);
@@ -51,9 +54,10 @@ struct Gemm {
 };
 Status run_gemm(const Gemm& gemm);
 
-// A form of one or several constant weights, made once and kept on `storage` where that is constant.
-Result<std::shared_ptr<Storage>> derived_weight(Storage* storage, const std::string& key, size_t bytes,
-                                                const std::function<Status(float*)>& make);
+// A form of one or several weights, kept on the first until one of them changes; made for this run alone
+// where one has no storage.
+Result<std::shared_ptr<Storage>> derived_weight(const std::vector<Storage*>& sources, const std::string& key,
+                                                size_t bytes, const std::function<Status(float*)>& make);
 
 // The valid leading rows: what `count` says, within 0 … rows.
 int64_t valid_rows(const View& count, int64_t rows);

@@ -257,13 +257,9 @@ Status window_sums(Stream& stream, DType dtype, const void* x, const Map& map, v
 Result<MergedValues> merged_values(RunContext& context, const ValueWeights& s) {
   using namespace non_local_roi;
   Stream& stream = stream_of(context);
-  const auto id = [&](size_t input) {
-    return std::to_string(context.in_storage[input] ? context.in_storage[input]->id : 0) + ' ';
-  };
-  const std::string key = "g " + std::to_string(s.height) + ' ' + std::to_string(s.width) + ' ' +
-                          id(g1_weight) + id(g1_bias) + id(g3_bias);
+  const std::string key = "g " + std::to_string(s.height) + ' ' + std::to_string(s.width);
   const int64_t count = s.padded_values * 9 * s.padded_channels, v = s.values;
-  auto weight = derived(context, g3_weight, key, count * sizeof(float), [&](void* to) -> Status {
+  auto weight = derived(context, {g3_weight, g1_weight}, key, count * sizeof(float), [&](void* to) -> Status {
     auto taps = allocate_device(9 * v * v * sizeof(float));
     if (!taps.ok()) return taps.status();
     auto product = allocate_device(9 * v * s.channels * sizeof(float));
@@ -289,11 +285,12 @@ Result<MergedValues> merged_values(RunContext& context, const ValueWeights& s) {
     return status.ok() ? finished : status;
   });
   if (!weight.ok()) return weight.status();
-  auto bias = derived(context, g3_weight, key + "bias", s.padded_values * sizeof(float), [&](void* to) {
-    return launch(stream, "merge bias", grid_of(s.padded_values), kThreads, merge_bias,
-                  span<const float>(context.in[g3_weight]), span<const float>(context.in[g1_bias]),
-                  span<const float>(context.in[g3_bias]), span<float>(to, s.padded_values), s);
-  });
+  auto bias = derived(
+      context, {g3_weight, g1_bias, g3_bias}, key + " bias", s.padded_values * sizeof(float), [&](void* to) {
+        return launch(stream, "merge bias", grid_of(s.padded_values), kThreads, merge_bias,
+                      span<const float>(context.in[g3_weight]), span<const float>(context.in[g1_bias]),
+                      span<const float>(context.in[g3_bias]), span<float>(to, s.padded_values), s);
+      });
   if (!bias.ok()) return bias.status();
   return MergedValues{weight.value(), bias.value()};
 }

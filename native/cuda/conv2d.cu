@@ -88,7 +88,7 @@ class Conv2d : public Kernel {
  private:
   Result<void*> zeros(RunContext& context) {
     const size_t bytes = out_ * dtype_size(dtype_);
-    return derived(context, 1, "no bias " + std::to_string(bytes), bytes,
+    return derived(context, {1}, "no bias " + std::to_string(bytes), bytes,
                    [&](void* to) { return fill_bytes(stream_of(context), to, 0, bytes); });
   }
 

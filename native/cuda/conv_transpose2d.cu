@@ -58,7 +58,7 @@ class ConvTranspose2d : public Kernel {
     return with_type(dtype, [&](auto type) -> Status {
       using T = decltype(type);
       auto taps =
-          derived(context, 1, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
+          derived(context, {1}, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
             return launch(stream, "pack_taps", grid_of(count), kThreads, pack_taps<T>,
                           span<const float>(context.in[1]), span<T>(to, count), weight_[0], weight_[1], in_.c,
                           out_.c);

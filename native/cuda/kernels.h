@@ -66,9 +66,9 @@ class Layouter {
   size_t end_ = 0;
 };
 
-// A form of constant weights, made once by `make` and kept on the input's storage.
-Result<void*> derived(RunContext& context, size_t input, const std::string& key, size_t bytes,
-                      const std::function<Status(void*)>& make);
+// A form of the weights that are `inputs`, kept on the first until one of them changes.
+Result<void*> derived(RunContext& context, const std::vector<size_t>& inputs, const std::string& form,
+                      size_t bytes, const std::function<Status(void*)>& make);
 
 // weight f32 [O, I, kh, kw] as [O', kh, kw, I'] of `dtype` with O' and I' rounded up, zeros there; `groups`
 // spread out to a dense weight.

@@ -47,7 +47,7 @@ class Linear : public Kernel {
     const DType dtype = call_.target.compute, out = call_.out[0].dtype;
     const int64_t count = outputs_ * width_;
     auto weight = derived(
-        context, 1, std::string("columns ") + dtype_name(dtype) + (blocked_ ? std::to_string(places_) : ""),
+        context, {1}, std::string("columns ") + dtype_name(dtype) + (blocked_ ? std::to_string(places_) : ""),
         count * dtype_size(dtype), [&](void* to) {
           return with_type(dtype, [&](auto type) {
             using T = decltype(type);

@@ -136,16 +136,14 @@ class NonLocalRoi : public Kernel {
   Status embed(RunContext& context, T* to) {
     Stream& stream = stream_of(context);
     const int64_t batch = 2 * heads_, count = batch * width_ * x_.c;
-    const std::string key =
-        std::string("embedding ") + dtype_name(dtype_) + ' ' + std::to_string(heads_) + ' ' +
-        std::to_string(context.in_storage[psi_weight] ? context.in_storage[psi_weight]->id : 0);
-    auto weight = derived(context, phi_weight, key, count * sizeof(T), [&](void* data) {
+    const std::string key = std::string("embedding ") + dtype_name(dtype_) + ' ' + std::to_string(heads_);
+    auto weight = derived(context, {phi_weight, psi_weight}, key, count * sizeof(T), [&](void* data) {
       return launch(stream, "pack embedding", grid_of(count), kThreads, pack_embedding<T>,
                     span<const float>(context.in[phi_weight]), span<const float>(context.in[psi_weight]),
                     span<T>(data, count), heads_, each_, width_, call_.in[x].shape[1], x_.c);
     });
     if (!weight.ok()) return weight.status();
-    auto bias = derived(context, phi_bias, key, batch * width_ * sizeof(T), [&](void* data) {
+    auto bias = derived(context, {phi_bias, psi_bias}, key, batch * width_ * sizeof(T), [&](void* data) {
       return launch(stream, "pack embedding bias", grid_of(batch * width_), kThreads, pack_embedding_bias<T>,
                     span<const float>(context.in[phi_bias]), span<const float>(context.in[psi_bias]),
                     span<T>(data, batch * width_), heads_, each_, width_);

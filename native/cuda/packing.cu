@@ -28,18 +28,19 @@ NLRCNN_KERNEL void pack_bias(Span<const float> bias, int64_t size, int64_t all, 
 
 }  // namespace
 
-Result<void*> derived(RunContext& context, size_t input, const std::string& key, size_t bytes,
-                      const std::function<Status(void*)>& make) {
-  Storage* storage = context.in_storage[input];
-  if (!storage)
-    return Status::error(Code::unsupported, "Expected weights that are no outcome of the same recording");
-  if (auto found = storage->packed.find(key); found != storage->packed.end()) return found->second->data();
-  auto made = allocate_device(bytes);
-  if (!made.ok()) return made.status();
-  if (Status status = make(made.value()->data()); !status.ok()) return status;
-  void* data = made.value()->data();
-  storage->packed[key] = std::move(made.value());
-  return data;
+Result<void*> derived(RunContext& context, const std::vector<size_t>& inputs, const std::string& form,
+                      size_t bytes, const std::function<Status(void*)>& make) {
+  std::vector<Storage*> sources;
+  for (size_t input : inputs) {
+    if (!context.in[input]) continue;
+    sources.push_back(context.in_storage[input]);
+    if (!sources.back())
+      return Status::error(Code::unsupported, "Expected weights that are no outcome of the same recording");
+  }
+  auto packed = packed_form(
+      sources, form, [bytes] { return allocate_device(bytes); }, make);
+  if (!packed.ok()) return packed.status();
+  return packed.value()->data();
 }
 
 Result<void*> packed_filter(RunContext& context, size_t input, const Shape& s, DType dtype, int64_t groups) {
@@ -47,7 +48,7 @@ Result<void*> packed_filter(RunContext& context, size_t input, const Shape& s, D
   const int64_t count = f.out * f.kh * f.kw * f.in;
   const std::string key =
       std::string("filter ") + dtype_name(dtype) + ' ' + to_string(s) + std::to_string(groups);
-  return derived(context, input, key, count * dtype_size(dtype), [&](void* to) {
+  return derived(context, {input}, key, count * dtype_size(dtype), [&](void* to) {
     return with_type(dtype, [&](auto type) {
       using T = decltype(type);
       return launch(stream_of(context), "pack_filter", grid_of(count), kThreads, pack_filter<T>,
@@ -60,7 +61,7 @@ Result<void*> packed_bias(RunContext& context, size_t input, int64_t size, DType
   if (!context.in[input]) return static_cast<void*>(nullptr);
   const int64_t all = padded(size);
   const std::string key = std::string("bias ") + dtype_name(dtype);
-  return derived(context, input, key, all * dtype_size(dtype), [&](void* to) {
+  return derived(context, {input}, key, all * dtype_size(dtype), [&](void* to) {
     return with_type(dtype, [&](auto type) {
       using T = decltype(type);
       return launch(stream_of(context), "pack_bias", grid_of(all), kThreads, pack_bias<T>,

@@ -53,6 +53,13 @@ bool CudaPlan::made_here(int value) const {
   return made_by_[value].first >= 0;
 }
 
+uint64_t CudaPlan::versions() const {
+  uint64_t sum = 0;
+  for (const Value& value : graph_.values)
+    if (value.storage) sum += value.storage->version();
+  return sum;
+}
+
 size_t CudaPlan::dynamic_bytes(int value) const {
   const auto [step, output] = made_by_[value];
   return kHeader + kernels_[step]->capacity(output) * dtype_size(graph_.values[value].desc.dtype);
@@ -290,7 +297,8 @@ Status CudaPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& 
       if (!prepared_)
         if (Status s = prepare(*lane.stream); !s.ok()) return s;
       if (Status s = lane.reserve(device_bytes_, staging_results_ + results_bytes_); !s.ok()) return s;
-      direct = direct || !captured_[lane.index].warm;
+      const uint64_t now = versions();
+      direct = direct || !captured_[lane.index].warm || captured_[lane.index].versions != now;
       if (direct) {
         if (timings) timings->clear();
         Status status = upload(lane, inputs);
@@ -299,6 +307,7 @@ Status CudaPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& 
         if (status.ok()) status = finished;
         if (!status.ok()) return status;
         captured_[lane.index].warm = true;
+        captured_[lane.index].versions = now;
       }
     }
     if (!direct) {

@@ -23,6 +23,7 @@ class CudaPlan : public Plan {
   // What a lane captured, good as long as its arena did not move.
   struct Captured {
     bool warm = false;
+    uint64_t versions = 0;
     ExecutablePointer executable;
     uint64_t generation = 0;
   };
@@ -43,6 +44,8 @@ class CudaPlan : public Plan {
   char* address(Lane& lane, int value) const;
   size_t dynamic_bytes(int value) const;
   bool made_here(int value) const;
+  // Of all tensors from outside, summed: where it has grown, packed weights must be made anew.
+  uint64_t versions() const;
 
   std::shared_ptr<CudaDevice> device_;
   bool prepared_ = false, retained_ = false;

@@ -83,7 +83,7 @@ class TapBias : public Kernel {
 Result<void*> packed_taps(RunContext& context, size_t input, const Shape& shape, DType dtype) {
   const int64_t all = padded(shape[0]), count = 9 * all * shape[1];
   const std::string key = std::string("taps ") + dtype_name(dtype);
-  return derived(context, input, key, count * dtype_size(dtype), [&](void* to) {
+  return derived(context, {input}, key, count * dtype_size(dtype), [&](void* to) {
     return with_type(dtype, [&](auto type) {
       using T = decltype(type);
       return launch(stream_of(context), "pack_taps", grid_of(count), kThreads, pack_taps<T>,
