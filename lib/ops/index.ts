@@ -10,6 +10,7 @@ import { boxClip } from './box_clip.js';
 import { boxDecode } from './box_decode.js';
 import { boxDetections } from './box_detections.js';
 import { boxRescale } from './box_rescale.js';
+import { concat } from './concat.js';
 import { convTranspose2d } from './conv_transpose2d.js';
 import { conv2d } from './conv2d.js';
 import { gradNorm } from './grad_norm.js';
@@ -20,6 +21,8 @@ import { maskLoss } from './mask_loss.js';
 import { maskLossBackward } from './mask_loss_backward.js';
 import { maskProbs } from './mask_probs.js';
 import { maskRle } from './mask_rle.js';
+import { maskTargets } from './mask_targets.js';
+import { matchBoxes } from './match_boxes.js';
 import { maxPool2d } from './max_pool2d.js';
 import { maxPool2dBackward } from './max_pool2d_backward.js';
 import { nms } from './nms.js';
@@ -64,6 +67,7 @@ const ALL = {
   boxDecode,
   boxDetections,
   boxRescale,
+  concat,
   conv2d,
   convTranspose2d,
   gradNorm,
@@ -74,6 +78,8 @@ const ALL = {
   maskLossBackward,
   maskProbs,
   maskRle,
+  maskTargets,
+  matchBoxes,
   maxPool2d,
   maxPool2dBackward,
   nms,

@@ -15,22 +15,22 @@ export interface RpnProposalsOptions {
   nmsThresh: number;
   scoreThresh: number;
   minSize?: number;
-  /** float32 [8], see `geometryOf`: stands for imageSize. */
+  /** float32 [8] or [N, 8], see `geometryOf`: stands for imageSize. */
   geometry?: Tensor | undefined;
 }
 
 export interface Proposals {
-  /** float32 [postNmsTopN, 4]; rows beyond count are zero. */
+  /** float32 [N · postNmsTopN, 4]: postNmsTopN rows for each image, those beyond its count zero. */
   boxes: Tensor;
-  /** float32 [postNmsTopN] */
+  /** float32 [N · postNmsTopN] */
   scores: Tensor;
-  /** int32 [1] */
+  /** int32 [N] */
   count: Tensor;
 }
 
 /**
  * torchvision's RegionProposalNetwork.filter_proposals over decoded anchors of all levels: objectness[l] float32
- * [1, A, h, w], deltas[l] [1, 4A, h, w].
+ * [N, A, h, w], deltas[l] [N, 4A, h, w]. No gradient goes back through it.
  */
 export function rpnProposals(
   context: OpContext,

@@ -22,9 +22,18 @@ class RpnProposals : public Kernel {
   }
 
   Status run(RunContext& context) override {
-    std::vector<Candidates> found(levels_);
+    const int64_t images = call_.in[0].shape[0];
+    const auto all = images * static_cast<int64_t>(levels_);
+    std::vector<Candidates> found(all);
 #pragma omp parallel for schedule(dynamic)
-    for (size_t l = 0; l < levels_; ++l) found[l] = candidates(context, l);
+    for (int64_t i = 0; i < all; ++i) found[i] = candidates(context, i % levels_, i / levels_);
+    for (int64_t n = 0; n < images; ++n) choose(&found[n * levels_], n, context);
+    return {};
+  }
+
+ private:
+  // The best of all levels of an image.
+  void choose(const Candidates* found, int64_t image, const RunContext& context) const {
     std::vector<Box> boxes;
     std::vector<float> scores;
     std::vector<int32_t> levels;
@@ -35,23 +44,21 @@ class RpnProposals : public Kernel {
     }
     const auto kept = suppress(boxes, scores, &levels, settings_.nms_thresh);
     const int64_t all = settings_.post_nms_top_n, count = std::min<int64_t>(all, kept.size());
-    Box* out = context.out[0].as<Box>();
-    float* out_scores = context.out[1].as<float>();
+    Box* out = context.out[0].as<Box>() + image * all;
+    float* out_scores = context.out[1].as<float>() + image * all;
     for (int64_t i = 0; i < all; ++i) {
       out[i] = i < count ? boxes[kept[i]] : Box{};
       out_scores[i] = i < count ? scores[kept[i]] : 0;
     }
-    *context.out[2].as<int32_t>() = static_cast<int32_t>(count);
-    return {};
+    context.out[2].as<int32_t>()[image] = static_cast<int32_t>(count);
   }
 
- private:
   // The best of one level, by falling objectness.
-  Candidates candidates(const RunContext& context, size_t level) const {
+  Candidates candidates(const RunContext& context, size_t level, int64_t image) const {
     const Shape& map = call_.in[level].shape;
     const int64_t anchors = map[1], height = map[2], width = map[3], places = height * width;
-    const float *objectness = context.in[level].as<float>(),
-                *deltas = context.in[levels_ + level].as<float>();
+    const float *objectness = context.in[level].as<float>() + image * anchors * places,
+                *deltas = context.in[levels_ + level].as<float>() + image * 4 * anchors * places;
     // torchvision's order: places before anchors.
     std::vector<float> logits(anchors * places);
     for (int64_t a = 0; a < anchors; ++a)
@@ -60,7 +67,7 @@ class RpnProposals : public Kernel {
     const float stride_y = static_cast<float>(settings_.padded_size[0] / height);
     const float stride_x = static_cast<float>(settings_.padded_size[1] / width);
     const float weights[4] = {1, 1, 1, 1};
-    const auto* geometry = context.in.size() % 2 ? context.in.back().as<Geometry>() : nullptr;
+    const auto* geometry = context.in.size() % 2 ? context.in.back().as<Geometry>() + image : nullptr;
     const float image_height =
                     geometry ? geometry->resized_height : static_cast<float>(settings_.image_size[0]),
                 image_width =

@@ -10,7 +10,7 @@ constexpr int kIndexBits = 28;  // of an anchor on its level, below the key of i
 constexpr uint64_t kNone = ~uint64_t{0};
 
 struct Level {
-  const void *objectness, *deltas;
+  const void *objectness, *deltas;    // of one image
   int64_t height, width, first, top;  // first anchor of the level; how many of it are looked at
   int64_t channels[2];                // of both maps as stored, where blocked
   float stride_x, stride_y;
@@ -171,20 +171,30 @@ class RpnProposals : public Kernel {
 
   Status run(RunContext& context) override {
     Stream& stream = stream_of(context);
-    char* w = static_cast<char*>(context.workspace);
-    Anchors a = a_;
-    for (size_t l = 0; l < levels_; ++l) {
-      a.levels[l].objectness = context.in[l].data;
-      a.levels[l].deltas = context.in[levels_ + l].data;
-    }
     if (!cells_on_device_)
       if (Status s =
               copy_to_device(stream, device_cells_->data(), pinned_cells_->data(), pinned_cells_->bytes());
           !s.ok())
         return s;
     cells_on_device_ = true;
+    for (int64_t n = 0; n < call_.in[0].shape[0]; ++n)
+      if (Status s = choose(context, n); !s.ok()) return s;
+    return {};
+  }
+
+ private:
+  // Of one image.
+  Status choose(RunContext& context, int64_t image) {
+    Stream& stream = stream_of(context);
+    char* w = static_cast<char*>(context.workspace);
+    Anchors a = a_;
+    for (size_t l = 0; l < levels_; ++l) {
+      a.levels[l].objectness = map_of(context, l, image);
+      a.levels[l].deltas = map_of(context, levels_ + l, image);
+    }
     const auto cells = span<const float>(device_cells_->data(), levels_ * a.anchors * 4);
-    const auto geometry = span<const Geometry>(call_.in.size() % 2 ? context.in.back().data : nullptr, 1);
+    const auto* geometries = call_.in.size() % 2 ? context.in.back().as<const Geometry>() : nullptr;
+    const Span<const Geometry> geometry(geometries ? geometries + image : nullptr, 1);
     const auto keys = span<uint64_t>(w + keys_, a.all), sorted = span<uint64_t>(w + sorted_, a.all);
     const auto boxes = span<Box>(w + boxes_, slots_);
     const auto scores = span<float>(w + scores_, slots_);
@@ -217,11 +227,16 @@ class RpnProposals : public Kernel {
     if (status.ok()) status = sort_keys(stream, kept.data, merged.data, slots_, 64, w + sort_);
     if (!status.ok()) return status;
     return launch(stream, "rpn_proposals", grid_of(a.post_nms), kThreads, write, merged, boxes, scores,
-                  span<Box>(context.out[0].data, a.post_nms), span<float>(context.out[1]),
-                  span<int32_t>(context.out[2]), slots_, a.post_nms);
+                  span<Box>(context.out[0].as<Box>() + image * a.post_nms, a.post_nms),
+                  span<float>(context.out[1].as<float>() + image * a.post_nms, a.post_nms),
+                  span<int32_t>(context.out[2].as<int32_t>() + image, 1), slots_, a.post_nms);
   }
 
- private:
+  const void* map_of(const RunContext& context, size_t input, int64_t image) const {
+    const TensorDesc& desc = call_.in[input];
+    return context.in[input].as<char>() + image * (desc.bytes(kBlock) / desc.shape[0]);
+  }
+
   Status upload_cells() {
     const size_t bytes = settings_.cell_anchors.size() * sizeof(float);
     auto device = allocate_device(bytes);

@@ -1,8 +1,9 @@
 #pragma once
 #include "ops/geometry.h"
 
-// torchvision's RegionProposalNetwork.filter_proposals of one image: objectness [1, A, h, w] of each level,
-// then deltas [1, 4A, h, w], geometry [8]? -> boxes [P, 4], scores [P], count i32 [1]; P = post_nms_top_n.
+// torchvision's RegionProposalNetwork.filter_proposals: objectness [N, A, h, w] of each level, then deltas
+// [N, 4A, h, w], geometry [8] or [N, 8]? -> boxes [N·P, 4], scores [N·P], count i32 [N]; P = post_nms_top_n.
+// Image n has rows n·P to n·P + count[n]; the rest of its P are zero.
 namespace nlrcnn::rpn_proposals {
 
 inline constexpr size_t kInputs = 0;
@@ -38,17 +39,23 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   for (size_t l = 0; l < levels; ++l) {
     if (Status s = check_float(call, l, "objectness"); !s.ok()) return s;
     const Shape& shape = call.in[l].shape;
-    if (shape.size() != 4 || shape[0] != 1 || shape[1] < 1 || shape[2] < 1 || shape[3] < 1 ||
-        shape[1] != call.in[0].shape[1])
-      return expected_shape("objectness", "[1, A, h, w]", shape);
-    if (Status s = check_shape(call, levels + l, "deltas", {1, 4 * shape[1], shape[2], shape[3]}); !s.ok())
+    if (shape.size() != 4 || shape[0] < 1 || shape[1] < 1 || shape[2] < 1 || shape[3] < 1 ||
+        shape[0] != call.in[0].shape[0] || shape[1] != call.in[0].shape[1])
+      return expected_shape("objectness", "[N, A, h, w], N and A the same at each level,", shape);
+    const Shape deltas{shape[0], 4 * shape[1], shape[2], shape[3]};
+    if (Status s = check_shape(call, levels + l, "deltas", deltas); !s.ok()) return s;
+  }
+  const int64_t images = call.in[0].shape[0];
+  if (call.in.size() % 2) {
+    const bool flat = images == 1 && call.in[2 * levels].shape.size() == 1;
+    if (Status s =
+            flat ? check_geometry(call, 2 * levels) : check_shape(call, 2 * levels, "geometry", {images, 8});
+        !s.ok())
       return s;
   }
-  if (call.in.size() % 2)
-    if (Status s = check_geometry(call, 2 * levels); !s.ok()) return s;
   if (Status s = read_settings(call, &settings); !s.ok()) return s;
-  const int64_t p = settings.post_nms_top_n;
-  return std::vector<TensorDesc>{{DType::f32, {p, 4}}, {DType::f32, {p}}, {DType::i32, {1}}};
+  const int64_t p = images * settings.post_nms_top_n;
+  return std::vector<TensorDesc>{{DType::f32, {p, 4}}, {DType::f32, {p}}, {DType::i32, {images}}};
 }
 
 }  // namespace nlrcnn::rpn_proposals

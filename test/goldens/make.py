@@ -22,11 +22,12 @@ import detections
 import images
 import nonlocal_roi
 import regions
+import targets
 import training
 from prng import digest, expand, make_input
 
 HERE = Path(__file__).parent
-OPS = {**dense.OPS, **regions.OPS, **detections.OPS, **images.OPS, **nonlocal_roi.OPS, **training.OPS}
+OPS = {**dense.OPS, **regions.OPS, **detections.OPS, **images.OPS, **nonlocal_roi.OPS, **training.OPS, **targets.OPS}
 
 
 def pack(case, outputs):

@@ -17,6 +17,18 @@ type Run = (ops: typeof eagerOps, inputs: Inputs, testCase: OpCase) => Record<st
 export const RUNS: Record<string, Run> = {
   add: (ops, { a, b }) => ({ out: ops.add(a!, b!) }),
   add_broadcast: (ops, { x, v }) => ({ out: ops.addBroadcast(x!, v!) }),
+  concat: (ops, inputs) => ({ out: ops.concat(Object.values(inputs).map((input) => input!)) }),
+  match_boxes: (ops, { boxes, targets, crowd }, { attrs }) => ({
+    out: ops.matchBoxes(boxes!, targets!, {
+      high: attrs.high,
+      low: attrs.low,
+      lowQuality: attrs.low_quality,
+      crowd,
+    }),
+  }),
+  mask_targets: (ops, { bitmaps, windows, rois }, { attrs }) => ({
+    out: ops.maskTargets(bitmaps!, windows!, rois!, { size: attrs.size }),
+  }),
   conv2d: (ops, { x, weight, bias, residual }, { attrs }) => ({
     out: ops.conv2d(x!, weight!, { bias, residual, ...attrs }),
   }),

@@ -6,9 +6,11 @@ import { runCase } from '../helpers/run-op.js';
 const OPS = [
   'add',
   'add_broadcast',
+  'concat',
   'conv2d',
   'conv_transpose2d',
   'linear',
+  'mask_targets',
   'max_pool2d',
   'scale',
   'tap_bias',

@@ -1,6 +1,10 @@
 import test from 'ava';
-import { onDevices } from '../helpers/device.js';
+import { cellAnchors } from '../../dist/models/anchors.js';
+import { ops } from '../../dist/ops/index.js';
+import { Tensor } from '../../dist/tensor.js';
+import { DEVICES, onDevices } from '../helpers/device.js';
 import { golden, loadCases, loadGoldens, relativeError } from '../helpers/goldens.js';
+import { uniform } from '../helpers/random.js';
 import { runCase } from '../helpers/run-op.js';
 
 for (const op of ['rpn_proposals', 'box_detections']) {
@@ -22,4 +26,56 @@ for (const op of ['rpn_proposals', 'box_detections']) {
       }
     });
   }
+}
+
+for (const device of DEVICES) {
+  test(`${device} rpn_proposals of a batch are those of each image alone`, async (t) => {
+    const sizes = [
+      [12, 20],
+      [6, 10],
+    ] as const;
+    const images = [
+      [90, 150],
+      [96, 71],
+      [40, 160],
+    ] as const;
+    const map = (channels: number, seed: number, [h, w]: readonly [number, number]) =>
+      uniform(seed, images.length * channels * h * w, -1, 1);
+    const objectness = sizes.map((size, l) => map(3, 95001 + l, size));
+    const deltas = sizes.map((size, l) => map(12, 95011 + l, size));
+    const propose = async (first: number, count: number) => {
+      const part = (data: Float32Array, channels: number, [h, w]: readonly [number, number]) => {
+        const each = channels * h * w;
+        return Tensor.from(data.slice(first * each, (first + count) * each), [count, channels, h, w], device);
+      };
+      const geometry = images.slice(first, first + count).flatMap(([h, w]) => [h, w, h, w, 1, 1, 0, 0]);
+      const {
+        boxes,
+        scores,
+        count: counts,
+      } = ops.rpnProposals(
+        objectness.map((data, l) => part(data, 3, sizes[l]!)),
+        deltas.map((data, l) => part(data, 12, sizes[l]!)),
+        {
+          cellAnchors: cellAnchors([[16], [32]], [0.5, 1, 2]),
+          imageSize: [1, 1],
+          geometry: Tensor.from(Float32Array.from(geometry), [count, 8], device),
+          paddedSize: [96, 160],
+          preNmsTopN: 200,
+          postNmsTopN: 150,
+          nmsThresh: 0.7,
+          scoreThresh: 0,
+        },
+      );
+      return Promise.all(
+        [boxes, scores, counts].map(async (tensor) => Array.from((await tensor.read()).data as Float32Array)),
+      );
+    };
+    const alone = await Promise.all(images.map((_, n) => propose(n, 1)));
+    t.deepEqual(
+      await propose(0, images.length),
+      [0, 1, 2].map((i) => alone.flatMap((outputs) => outputs[i]!)),
+    );
+    t.true(alone.every(([, , count]) => Number(count![0]) > 50));
+  });
 }
