@@ -23,3 +23,29 @@ function roundHalfToEven(value: number): number {
   if (rest !== 0.5) return Math.round(value);
   return floor % 2 === 0 ? floor : floor + 1;
 }
+
+/**
+ * torchvision's AnchorGenerator.forward: `cells` moved to every place of every level, xyxy float32, flat [anchors, 4];
+ * levels, then rows, columns, cells. `padded` and `levels`: [height, width] of the padded picture and of each level.
+ */
+export function gridAnchors(
+  cells: readonly number[],
+  levels: readonly (readonly [number, number])[],
+  padded: readonly [number, number],
+): Float32Array {
+  const each = cells.length / levels.length;
+  const places = levels.reduce((sum, [height, width]) => sum + height * width, 0);
+  const out = new Float32Array(places * each);
+  let at = 0;
+  for (const [l, [height, width]] of levels.entries()) {
+    const [strideY, strideX] = [Math.floor(padded[0] / height), Math.floor(padded[1] / width)];
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        for (let i = 0; i < each; i++) {
+          out[at++] = (i % 2 === 0 ? x * strideX : y * strideY) + cells[l * each + i]!;
+        }
+      }
+    }
+  }
+  return out;
+}

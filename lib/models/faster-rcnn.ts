@@ -1,5 +1,5 @@
 import type { OpContext } from '../device.js';
-import type { Parameters } from '../layers/parameters.js';
+import type { ParameterSource } from '../layers/parameters.js';
 import { boxDetections, type Detections } from '../ops/box_detections.js';
 import { boxRescale } from '../ops/box_rescale.js';
 import { preprocess } from '../ops/preprocess.js';
@@ -37,7 +37,7 @@ export class FasterRcnn {
   readonly #rpn: RegionProposals;
   readonly #box: BoxHead;
 
-  constructor(parameters: Parameters, config: ModelConfig) {
+  constructor(parameters: ParameterSource, config: ModelConfig) {
     this.#config = config;
     this.#body = new ResNet(parameters, config.backbone, config.norm_eps);
     this.#fpn = new FeaturePyramid(parameters);
@@ -60,13 +60,14 @@ export class FasterRcnn {
     const features = this.#body.forward(context, image);
     const levels = this.#fpn.forward(context, features);
     const rpn = this.#rpn.forward(context, levels, size);
-    const box = this.#box.forward(context, levels, rpn.boxes, rpn.count);
+    const box = this.#box.forward(context, levels, rpn.boxes, { segments: rpn.count, count: rpn.count });
     const detections = boxDetections(context, box.class_logits, box.box_regression, rpn.boxes, {
       imageSize: size.resized,
       geometry: size.geometry,
       scoreThresh: config.box_score_thresh,
       nmsThresh: config.box_nms_thresh,
       detectionsPerImg: config.box_detections_per_img,
+      weights: config.bbox_reg_weights,
       count: rpn.count,
     });
     return {

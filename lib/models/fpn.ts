@@ -1,6 +1,6 @@
 import type { OpContext } from '../device.js';
 import { Conv2d } from '../layers/conv.js';
-import type { Parameters } from '../layers/parameters.js';
+import type { ParameterSource } from '../layers/parameters.js';
 import { maxPool2d } from '../ops/max_pool2d.js';
 import { upsampleAdd } from '../ops/upsample_add.js';
 import type { Tensor } from '../tensor.js';
@@ -11,7 +11,7 @@ export class FeaturePyramid {
   readonly #layer: Conv2d[];
 
   /** Reads `backbone.fpn.*` of four levels. */
-  constructor(parameters: Parameters) {
+  constructor(parameters: ParameterSource) {
     const levels = [0, 1, 2, 3];
     const name = (part: string, level: number) => `backbone.fpn.${part}_blocks.${level}.0`;
     this.#inner = levels.map((level) => Conv2d.load(parameters, name('inner', level)));

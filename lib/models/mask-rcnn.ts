@@ -1,5 +1,5 @@
 import type { OpContext } from '../device.js';
-import type { Parameters } from '../layers/parameters.js';
+import type { ParameterSource } from '../layers/parameters.js';
 import { maskRle } from '../ops/mask_rle.js';
 import type { Tensor } from '../tensor.js';
 import { type BoxResults, FasterRcnn } from './faster-rcnn.js';
@@ -12,7 +12,7 @@ export interface Results extends BoxResults {
   mask?: MaskStages & { bytes: Tensor; offsets: Tensor };
 }
 
-/** A network of either architecture, with its weights on the device. */
+/** A network of either architecture. */
 export interface Network {
   forward(context: OpContext, pixels: Tensor, size: PictureSize): Results;
   /** Mask logits of all classes, for inspection; undefined without a mask head. */
@@ -25,7 +25,7 @@ class MaskRcnn implements Network {
   readonly #mask: MaskHead;
   readonly #threshold: number;
 
-  constructor(parameters: Parameters, config: ModelConfig) {
+  constructor(parameters: ParameterSource, config: ModelConfig) {
     this.#boxes = new FasterRcnn(parameters, config);
     this.#mask = new MaskHead(parameters, config);
     this.#threshold = config.mask_threshold;
@@ -34,7 +34,7 @@ class MaskRcnn implements Network {
   forward(context: OpContext, pixels: Tensor, size: PictureSize): Results {
     const results = this.#boxes.forward(context, pixels, size);
     const { boxes, labels, count } = results.detections;
-    const stages = this.#mask.forward(context, results.levels, boxes, count);
+    const stages = this.#mask.forward(context, results.levels, boxes, { segments: count, count });
     const probabilities = this.#mask.probabilities(context, stages.features, labels, count);
     const [height, width] = size.original;
     const paste = { height, width, threshold: this.#threshold, count, geometry: size.geometry };
@@ -47,7 +47,7 @@ class MaskRcnn implements Network {
 }
 
 /** The network that `config.architecture` names. */
-export function makeNetwork(parameters: Parameters, config: ModelConfig): Network {
+export function makeNetwork(parameters: ParameterSource, config: ModelConfig): Network {
   if (config.architecture === 'maskrcnn') return new MaskRcnn(parameters, config);
   const network = new FasterRcnn(parameters, config);
   return {

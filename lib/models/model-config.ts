@@ -38,6 +38,8 @@ export interface ModelConfig {
   box_score_thresh: number;
   box_nms_thresh: number;
   box_detections_per_img: number;
+  /** Of dx, dy, dw, dh. */
+  bbox_reg_weights: number[];
   box_head_fc: number;
   mask_head_convs: number;
   mask_head_channels: number;

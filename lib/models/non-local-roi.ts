@@ -1,10 +1,18 @@
 import type { OpContext } from '../device.js';
-import type { Parameters } from '../layers/parameters.js';
+import type { ParameterSource, Weight } from '../layers/parameters.js';
 import { addBroadcast } from '../ops/add_broadcast.js';
 import { linear } from '../ops/linear.js';
-import { type NonLocalRoiWeights, nonLocalRoi } from '../ops/non_local_roi.js';
+import { nonLocalRoi } from '../ops/non_local_roi.js';
 import type { Tensor } from '../tensor.js';
 import type { NonLocalRoiConfig } from './model-config.js';
+
+/** Which rows of a batch of RoIs are whose. */
+export interface RoiRows {
+  /** int32 [S]: how many RoIs each image has, side by side; RoIs of different images never see each other. */
+  segments: Tensor;
+  /** int32 [1]: how many leading rows are valid; all where absent. */
+  count?: Tensor | undefined;
+}
 
 /** What the layer behind the block reads: with fusion `concat`, `y` [K, D_g] stands for z's last channels. */
 export interface Fused {
@@ -12,68 +20,52 @@ export interface Fused {
   y?: Tensor;
 }
 
+interface Pair {
+  weight: Weight;
+  bias: Weight;
+}
+
 /** The Non-local RoI block before one head; z itself is never built for `concat` (identities 2 and 3). */
 export class NonLocalRoi {
-  readonly #weights: NonLocalRoiWeights;
   readonly #config: NonLocalRoiConfig;
-  readonly #wZ: { weight: Tensor; bias: Tensor } | undefined;
+  readonly #phi: Pair | undefined;
+  readonly #psi: Pair | undefined;
+  readonly #g1x1: Pair;
+  readonly #g3x3: Pair;
+  readonly #wF: Weight | undefined;
+  readonly #wZ: Pair | undefined;
 
-  /** Reads `NAME.{phi,psi,g_1x1,g_3x3,w_f,w_z}.*`. */
-  constructor(parameters: Parameters, name: string, config: NonLocalRoiConfig) {
-    const pair = (part: string) => ({
-      weight: parameters.place(`${name}.${part}.weight`),
-      bias: parameters.place(`${name}.${part}.bias`),
+  /** Reads `NAME.{phi,psi,g_1x1,g_3x3,w_f,w_z}.*`; `channels` D. */
+  constructor(parameters: ParameterSource, name: string, channels: number, config: NonLocalRoiConfig) {
+    const pair = (part: string, shape?: readonly number[]) => ({
+      weight: parameters.weight(`${name}.${part}.weight`, shape),
+      bias: parameters.weight(`${name}.${part}.bias`),
     });
     const embedded = config.pairwise !== 'gaussian';
     this.#config = config;
-    this.#weights = {
-      phi: embedded ? pair('phi') : undefined,
-      psi: embedded ? pair('psi') : undefined,
-      g1x1: pair('g_1x1'),
-      g3x3: pair('g_3x3'),
-      wF: config.pairwise === 'concatenation' ? parameters.place(`${name}.w_f.weight`) : undefined,
-    };
-    if (config.fusion === 'add') {
-      const { data, shape } = parameters.take(`${name}.w_z.weight`);
-      this.#wZ = {
-        weight: parameters.upload(data, shape.slice(0, 2)),
-        bias: parameters.place(`${name}.w_z.bias`),
-      };
-    }
+    this.#phi = embedded ? pair('phi') : undefined;
+    this.#psi = embedded ? pair('psi') : undefined;
+    this.#g1x1 = pair('g_1x1');
+    this.#g3x3 = pair('g_3x3');
+    this.#wF = config.pairwise === 'concatenation' ? parameters.weight(`${name}.w_f.weight`) : undefined;
+    // A 1×1 convolution of what is the same at each place is a product with its matrix.
+    this.#wZ = config.fusion === 'add' ? pair('w_z', [channels, config.value_channels]) : undefined;
   }
 
-  /** x [K, D, H, W], of which the first `count` are RoIs of one picture. */
-  forward(context: OpContext, x: Tensor, count: Tensor): Fused {
+  /** x [K, D, H, W] */
+  forward(context: OpContext, x: Tensor, { segments, count }: RoiRows): Fused {
     const { pairwise, scale, num_heads } = this.#config;
-    const y = nonLocalRoi(context, x, this.#weights, {
-      pairwise,
-      scale,
-      numHeads: num_heads,
-      segments: count,
-    });
+    const at = ({ weight, bias }: Pair) => ({ weight: weight(context), bias: bias(context) });
+    const weights = {
+      phi: this.#phi && at(this.#phi),
+      psi: this.#psi && at(this.#psi),
+      g1x1: at(this.#g1x1),
+      g3x3: at(this.#g3x3),
+      wF: this.#wF?.(context),
+    };
+    const y = nonLocalRoi(context, x, weights, { pairwise, scale, numHeads: num_heads, segments });
     if (!this.#wZ) return { x, y };
-    const { weight, bias } = this.#wZ;
+    const { weight, bias } = at(this.#wZ);
     return { x: addBroadcast(context, x, linear(context, y, weight, { bias, count }), count) };
   }
-}
-
-/**
- * Weights of a layer behind a concat, [O, D + D_g, ...], as two: of x [O, D, ...] and of y [O, D_g, ...]. `places` is
- * how many values each channel has.
- */
-export function splitChannels(
-  data: Float32Array,
-  outputs: number,
-  channels: number,
-  places: number,
-): { x: Float32Array; y: Float32Array } {
-  const row = data.length / outputs;
-  const left = channels * places;
-  const x = new Float32Array(outputs * left);
-  const y = new Float32Array(outputs * (row - left));
-  for (let o = 0; o < outputs; o++) {
-    x.set(data.subarray(o * row, o * row + left), o * left);
-    y.set(data.subarray(o * row + left, (o + 1) * row), o * (row - left));
-  }
-  return { x, y };
 }

@@ -1,6 +1,5 @@
 import type { OpContext } from '../device.js';
-import { Conv2d } from '../layers/conv.js';
-import type { Parameters } from '../layers/parameters.js';
+import type { ConvNorm, ParameterSource } from '../layers/parameters.js';
 import type { Pair } from '../ops/conv2d.js';
 import { maxPool2d } from '../ops/max_pool2d.js';
 import type { Tensor } from '../tensor.js';
@@ -15,23 +14,23 @@ export const BODIES: Record<string, { depths: readonly number[]; bottleneck: boo
 };
 
 interface Block {
-  branch: Conv2d[];
-  last: Conv2d;
-  shortcut: Conv2d | undefined;
+  branch: ConvNorm[];
+  last: ConvNorm;
+  shortcut: ConvNorm | undefined;
 }
 
-/** torchvision's ResNet (v1.5: the 3×3 convolution has the stride), batch norms folded, without its classifier. */
+/** torchvision's ResNet (v1.5: the 3×3 convolution has the stride), without its classifier. */
 export class ResNet {
-  readonly #stem: Conv2d;
+  readonly #stem: ConvNorm;
   readonly #stages: Block[][];
 
   /** Reads `backbone.body.*`; `name` is resnet18, 34, 50, 101 or 152. */
-  constructor(parameters: Parameters, name: string, eps: number) {
+  constructor(parameters: ParameterSource, name: string, eps: number) {
     const { depths, bottleneck } = BODIES[name]!;
     const load = (prefix: string, part: string, kernel: number, stride: number, relu: boolean) => {
       const pad = (kernel - 1) / 2;
       const settings = { stride: both(stride), padding: both(pad), relu };
-      return Conv2d.loadFolded(parameters, `${prefix}.conv${part}`, `${prefix}.bn${part}`, eps, settings);
+      return parameters.convNorm(`${prefix}.conv${part}`, `${prefix}.bn${part}`, eps, settings);
     };
     this.#stem = load('backbone.body', '1', 7, 2, true);
     this.#stages = depths.map((depth, stage) =>
@@ -40,7 +39,7 @@ export class ResNet {
         const stride = stage > 0 && index === 0 ? 2 : 1;
         const down = `${prefix}.downsample`;
         const shortcut = parameters.has(`${down}.0.weight`)
-          ? Conv2d.loadFolded(parameters, `${down}.0`, `${down}.1`, eps, { stride: both(stride) })
+          ? parameters.convNorm(`${down}.0`, `${down}.1`, eps, { stride: both(stride) })
           : undefined;
         // The last convolution takes the shortcut as residual, so its ReLU comes after the sum.
         return bottleneck
@@ -58,7 +57,7 @@ export class ResNet {
     );
   }
 
-  /** image [1, 3, H, W] -> c2 … c5, strides 4 to 32. */
+  /** image [N, 3, H, W] -> c2 … c5, strides 4 to 32. */
   forward(context: OpContext, image: Tensor): Tensor[] {
     let x = this.#stem.forward(context, image);
     x = maxPool2d(context, x, { kernel: [3, 3], stride: [2, 2], padding: [1, 1] });

@@ -1,14 +1,14 @@
 import type { OpContext } from '../device.js';
 import { Conv2d, ConvTranspose2d } from '../layers/conv.js';
 import { Linear } from '../layers/linear.js';
-import type { Parameters } from '../layers/parameters.js';
+import type { ParameterSource, Weight } from '../layers/parameters.js';
 import { linear } from '../ops/linear.js';
 import { maskProbs } from '../ops/mask_probs.js';
 import { roiAlign } from '../ops/roi_align.js';
 import { tapBias } from '../ops/tap_bias.js';
 import type { Tensor } from '../tensor.js';
 import type { ModelConfig } from './model-config.js';
-import { type Fused, NonLocalRoi, splitChannels } from './non-local-roi.js';
+import { type Fused, NonLocalRoi, type RoiRows } from './non-local-roi.js';
 
 const BOX_SIZE = 7;
 const MASK_SIZE = 14;
@@ -19,11 +19,11 @@ const SCALES = [1 / 4, 1 / 8, 1 / 16, 1 / 32];
 function pool(
   context: OpContext,
   levels: readonly Tensor[],
-  boxes: Tensor,
-  count: Tensor,
+  rois: Tensor,
+  count: Tensor | undefined,
   size: number,
 ): Tensor {
-  return roiAlign(context, levels.slice(0, SCALES.length), boxes, {
+  return roiAlign(context, levels.slice(0, SCALES.length), rois, {
     outputSize: [size, size],
     spatialScales: SCALES,
     samplingRatio: 2,
@@ -32,16 +32,16 @@ function pool(
 }
 
 function makeBlock(
-  parameters: Parameters,
+  parameters: ParameterSource,
   head: 'box' | 'mask',
   config: ModelConfig,
 ): NonLocalRoi | undefined {
   const block = config.non_local_roi;
   if (!block?.heads.includes(head)) return undefined;
-  return new NonLocalRoi(parameters, `roi_heads.${head}_nl`, block);
+  return new NonLocalRoi(parameters, `roi_heads.${head}_nl`, config.fpn_channels, block);
 }
 
-/** What each stage of the box head gave, rows as the proposals. */
+/** What each stage of the box head gave, rows as the RoIs. */
 export interface BoxStages {
   box_pool: Tensor;
   box_nl?: Fused;
@@ -55,24 +55,19 @@ export class BoxHead {
   readonly #block: NonLocalRoi | undefined;
   readonly #fc6: Linear;
   /** Of y: summed over the 49 places, as y is the same at each (identity 2). */
-  readonly #fc6Y: Tensor | undefined;
+  readonly #fc6Y: Weight | undefined;
   readonly #fc7: Linear;
   readonly #score: Linear;
   readonly #deltas: Linear;
 
   /** Reads `roi_heads.{box_nl,box_head,box_predictor}.*`. */
-  constructor(parameters: Parameters, config: ModelConfig) {
+  constructor(parameters: ParameterSource, config: ModelConfig) {
     this.#block = makeBlock(parameters, 'box', config);
     const fc6 = 'roi_heads.box_head.fc6';
     if (this.#block && config.non_local_roi?.fusion === 'concat') {
-      const { data, shape } = parameters.take(`${fc6}.weight`);
-      const outputs = shape[0]!;
-      const places = BOX_SIZE * BOX_SIZE;
-      const { x, y } = splitChannels(data, outputs, config.fpn_channels, places);
-      const sums = sumPlaces(y, places);
-      const weight = parameters.upload(x, [outputs, x.length / outputs]);
-      this.#fc6 = new Linear(weight, parameters.place(`${fc6}.bias`), true);
-      this.#fc6Y = parameters.upload(sums, [outputs, sums.length / outputs]);
+      const { x, y } = parameters.splitLinear(`${fc6}.weight`, config.fpn_channels, BOX_SIZE * BOX_SIZE);
+      this.#fc6 = new Linear(x, parameters.weight(`${fc6}.bias`), true);
+      this.#fc6Y = y;
     } else {
       this.#fc6 = Linear.load(parameters, fc6, { relu: true });
     }
@@ -81,11 +76,13 @@ export class BoxHead {
     this.#deltas = Linear.load(parameters, 'roi_heads.box_predictor.bbox_pred', { float32: true });
   }
 
-  forward(context: OpContext, levels: readonly Tensor[], boxes: Tensor, count: Tensor): BoxStages {
-    const pooled = pool(context, levels, boxes, count, BOX_SIZE);
-    const block = this.#block?.forward(context, pooled, count);
+  /** rois [K, 4] (xyxy of image 0) or [K, 5] (image, xyxy), images in order. */
+  forward(context: OpContext, levels: readonly Tensor[], rois: Tensor, rows: RoiRows): BoxStages {
+    const { count } = rows;
+    const pooled = pool(context, levels, rois, count, BOX_SIZE);
+    const block = this.#block?.forward(context, pooled, rows);
     const { x, y }: Fused = block ?? { x: pooled };
-    const accumulate = y && this.#fc6Y && linear(context, y, this.#fc6Y, { count });
+    const accumulate = y && this.#fc6Y && linear(context, y, this.#fc6Y(context), { count });
     const hidden = this.#fc6.forward(context, x, { accumulate, count });
     const head = this.#fc7.forward(context, hidden, { count });
     return {
@@ -98,18 +95,7 @@ export class BoxHead {
   }
 }
 
-/** [..., places] -> [...], summed in double. */
-function sumPlaces(data: Float32Array, places: number): Float32Array {
-  const out = new Float32Array(data.length / places);
-  for (let i = 0; i < out.length; i++) {
-    let sum = 0;
-    for (let p = 0; p < places; p++) sum += data[i * places + p]!;
-    out[i] = sum;
-  }
-  return out;
-}
-
-/** What each stage of the mask head gave, rows as the detections. */
+/** What each stage of the mask head gave, rows as the RoIs. */
 export interface MaskStages {
   mask_pool: Tensor;
   mask_nl?: Fused;
@@ -121,13 +107,13 @@ export interface MaskStages {
 export class MaskHead {
   readonly #block: NonLocalRoi | undefined;
   /** The first convolution's weights of y (identity 3). */
-  readonly #tap: { weight: Tensor; bias: Tensor } | undefined;
+  readonly #tap: { weight: Weight; bias: Weight } | undefined;
   readonly #convs: Conv2d[] = [];
   readonly #up: ConvTranspose2d;
   readonly #logits: Conv2d;
 
   /** Reads `roi_heads.{mask_nl,mask_head,mask_predictor}.*`. */
-  constructor(parameters: Parameters, config: ModelConfig) {
+  constructor(parameters: ParameterSource, config: ModelConfig) {
     this.#block = makeBlock(parameters, 'mask', config);
     const settings = { padding: [1, 1], relu: true } as const;
     for (let k = 0; k < config.mask_head_convs; k++) {
@@ -136,30 +122,30 @@ export class MaskHead {
         this.#convs.push(Conv2d.load(parameters, name, settings));
         continue;
       }
-      const { data, shape } = parameters.take(`${name}.weight`);
-      const outputs = shape[0]!;
-      const channels = config.fpn_channels;
-      const { x, y } = splitChannels(data, outputs, channels, 9);
-      this.#tap = {
-        weight: parameters.upload(y, [outputs, shape[1]! - channels, 3, 3]),
-        bias: parameters.place(`${name}.bias`),
-      };
-      this.#convs.push(new Conv2d(parameters.upload(x, [outputs, channels, 3, 3]), undefined, settings));
+      const { x, y } = parameters.splitConv(`${name}.weight`, config.fpn_channels);
+      this.#tap = { weight: y, bias: parameters.weight(`${name}.bias`) };
+      this.#convs.push(new Conv2d(x, undefined, settings));
     }
     this.#up = ConvTranspose2d.load(parameters, 'roi_heads.mask_predictor.conv5_mask', true);
     this.#logits = Conv2d.load(parameters, 'roi_heads.mask_predictor.mask_fcn_logits');
   }
 
-  forward(context: OpContext, levels: readonly Tensor[], boxes: Tensor, count: Tensor): MaskStages {
-    const pooled = pool(context, levels, boxes, count, MASK_SIZE);
-    const block = this.#block?.forward(context, pooled, count);
+  /** rois [K, 4] (xyxy of image 0) or [K, 5] (image, xyxy), images in order. */
+  forward(context: OpContext, levels: readonly Tensor[], rois: Tensor, rows: RoiRows): MaskStages {
+    const { count } = rows;
+    const pooled = pool(context, levels, rois, count, MASK_SIZE);
+    const block = this.#block?.forward(context, pooled, rows);
     const { x, y }: Fused = block ?? { x: pooled };
     const size = { height: MASK_SIZE, width: MASK_SIZE };
     let features = x;
     for (const [k, conv] of this.#convs.entries()) {
       const residual =
         k === 0 && y && this.#tap
-          ? tapBias(context, y, this.#tap.weight, { ...size, bias: this.#tap.bias, count })
+          ? tapBias(context, y, this.#tap.weight(context), {
+              ...size,
+              bias: this.#tap.bias(context),
+              count,
+            })
           : undefined;
       features = conv.forward(context, features, { residual, count });
     }
@@ -170,15 +156,15 @@ export class MaskHead {
   /** Sigmoid of each detection's own class, [D, 28, 28]. */
   probabilities(context: OpContext, features: Tensor, labels: Tensor, count: Tensor): Tensor {
     return maskProbs(context, features, {
-      weight: this.#logits.weight,
-      bias: this.#logits.bias!,
+      weight: this.#logits.weight(context),
+      bias: this.#logits.bias!(context),
       labels,
       count,
     });
   }
 
-  /** Logits of all classes, [D, C, 28, 28], for inspection. */
-  allLogits(context: OpContext, features: Tensor, count: Tensor): Tensor {
+  /** Logits of all classes, [D, C, 28, 28]: for training, and for inspection. */
+  allLogits(context: OpContext, features: Tensor, count?: Tensor): Tensor {
     return this.#logits.forward(context, features, { count });
   }
 }

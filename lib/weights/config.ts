@@ -121,6 +121,7 @@ const MODEL: Schema<ModelConfig> = {
   box_score_thresh: { fallback: is(0.05), check: fraction },
   box_nms_thresh: { fallback: is(0.5), check: fraction },
   box_detections_per_img: { fallback: is(100), check: integer(1, 20000) },
+  bbox_reg_weights: { fallback: is([10, 10, 5, 5]), check: list(positive, 4) },
   box_head_fc: { fallback: is(1024), check: integer(1, 65536) },
   mask_head_convs: { fallback: is(4), check: integer(0, 64) },
   mask_head_channels: { fallback: is(256), check: integer(1, 4096) },

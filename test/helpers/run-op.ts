@@ -1,6 +1,6 @@
 import { Recorder } from '../../dist/device.js';
+import { splitChannels } from '../../dist/layers/parameters.js';
 import { cellAnchors } from '../../dist/models/anchors.js';
-import { splitChannels } from '../../dist/models/non-local-roi.js';
 import { pictureSize } from '../../dist/models/transform.js';
 import { ops as eagerOps, opsFor } from '../../dist/ops/index.js';
 import { Tensor } from '../../dist/tensor.js';
