@@ -56,6 +56,12 @@ export class Tape implements OpContext, Disposable {
     return tensor;
   }
 
+  /** Takes over a tensor made elsewhere: `dispose` frees it. */
+  own(tensor: Tensor): Tensor {
+    this.#made.add(tensor);
+    return tensor;
+  }
+
   /** Makes a tensor one through which no gradient flows back. */
   stop(tensor: Tensor): void {
     this.#tracked.delete(tensor);

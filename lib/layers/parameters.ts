@@ -23,10 +23,7 @@ export interface ConvNorm {
 }
 
 /** Weights of a layer that reads x and y side by side, as two. */
-export interface SplitWeight {
-  x: Weight;
-  y: Weight;
-}
+export type SplitWeight = (context: OpContext) => { x: Tensor; y: Tensor };
 
 /** A state dict as layers read it. Names that it lacks are ERR_NLRCNN_WEIGHTS. */
 export interface ParameterSource {
@@ -89,10 +86,11 @@ export class Parameters implements ParameterSource {
     const { data, shape } = this.take(name);
     const [outputs, inputs, ...kernel] = shape as [number, number, number, number];
     const { x, y } = splitChannels(data, outputs, channels, kernel[0] * kernel[1]);
-    return {
-      x: fixed(this.upload(x, [outputs, channels, ...kernel])),
-      y: fixed(this.upload(y, [outputs, inputs - channels, ...kernel])),
+    const split = {
+      x: this.upload(x, [outputs, channels, ...kernel]),
+      y: this.upload(y, [outputs, inputs - channels, ...kernel]),
     };
+    return () => split;
   }
 
   splitLinear(name: string, channels: number, places: number): SplitWeight {
@@ -100,10 +98,11 @@ export class Parameters implements ParameterSource {
     const outputs = shape[0]!;
     const { x, y } = splitChannels(data, outputs, channels, places);
     const sums = sumPlaces(y, places);
-    return {
-      x: fixed(this.upload(x, [outputs, x.length / outputs])),
-      y: fixed(this.upload(sums, [outputs, sums.length / outputs])),
+    const split = {
+      x: this.upload(x, [outputs, x.length / outputs]),
+      y: this.upload(sums, [outputs, sums.length / outputs]),
     };
+    return () => split;
   }
 
   upload(data: Float32Array, shape: readonly number[]): Tensor {

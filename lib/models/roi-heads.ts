@@ -1,11 +1,10 @@
 import type { OpContext } from '../device.js';
+import { Conv2dBehindConcat, LinearBehindConcat } from '../layers/behind-concat.js';
 import { Conv2d, ConvTranspose2d } from '../layers/conv.js';
 import { Linear } from '../layers/linear.js';
-import type { ParameterSource, Weight } from '../layers/parameters.js';
-import { linear } from '../ops/linear.js';
+import type { ParameterSource } from '../layers/parameters.js';
 import { maskProbs } from '../ops/mask_probs.js';
 import { roiAlign } from '../ops/roi_align.js';
-import { tapBias } from '../ops/tap_bias.js';
 import type { Tensor } from '../tensor.js';
 import type { ModelConfig } from './model-config.js';
 import { type Fused, NonLocalRoi, type RoiRows } from './non-local-roi.js';
@@ -53,9 +52,7 @@ export interface BoxStages {
 /** RoIAlign 7×7, the block, TwoMLPHead and FastRCNNPredictor. */
 export class BoxHead {
   readonly #block: NonLocalRoi | undefined;
-  readonly #fc6: Linear;
-  /** Of y: summed over the 49 places, as y is the same at each (identity 2). */
-  readonly #fc6Y: Weight | undefined;
+  readonly #fc6: Linear | LinearBehindConcat;
   readonly #fc7: Linear;
   readonly #score: Linear;
   readonly #deltas: Linear;
@@ -64,13 +61,10 @@ export class BoxHead {
   constructor(parameters: ParameterSource, config: ModelConfig) {
     this.#block = makeBlock(parameters, 'box', config);
     const fc6 = 'roi_heads.box_head.fc6';
-    if (this.#block && config.non_local_roi?.fusion === 'concat') {
-      const { x, y } = parameters.splitLinear(`${fc6}.weight`, config.fpn_channels, BOX_SIZE * BOX_SIZE);
-      this.#fc6 = new Linear(x, parameters.weight(`${fc6}.bias`), true);
-      this.#fc6Y = y;
-    } else {
-      this.#fc6 = Linear.load(parameters, fc6, { relu: true });
-    }
+    this.#fc6 =
+      this.#block && config.non_local_roi?.fusion === 'concat'
+        ? LinearBehindConcat.load(parameters, fc6, config.fpn_channels, BOX_SIZE * BOX_SIZE)
+        : Linear.load(parameters, fc6, { relu: true });
     this.#fc7 = Linear.load(parameters, 'roi_heads.box_head.fc7', { relu: true });
     this.#score = Linear.load(parameters, 'roi_heads.box_predictor.cls_score', { float32: true });
     this.#deltas = Linear.load(parameters, 'roi_heads.box_predictor.bbox_pred', { float32: true });
@@ -82,8 +76,10 @@ export class BoxHead {
     const pooled = pool(context, levels, rois, count, BOX_SIZE);
     const block = this.#block?.forward(context, pooled, rows);
     const { x, y }: Fused = block ?? { x: pooled };
-    const accumulate = y && this.#fc6Y && linear(context, y, this.#fc6Y(context), { count });
-    const hidden = this.#fc6.forward(context, x, { accumulate, count });
+    const hidden =
+      this.#fc6 instanceof Linear
+        ? this.#fc6.forward(context, x, { count })
+        : this.#fc6.forward(context, x, y!, count);
     const head = this.#fc7.forward(context, hidden, { count });
     return {
       box_pool: pooled,
@@ -106,8 +102,8 @@ export interface MaskStages {
 /** RoIAlign 14×14, the block, the mask head's convolutions and MaskRCNNPredictor. */
 export class MaskHead {
   readonly #block: NonLocalRoi | undefined;
-  /** The first convolution's weights of y (identity 3). */
-  readonly #tap: { weight: Weight; bias: Weight } | undefined;
+  /** The first convolution where it reads y too. */
+  readonly #first: Conv2dBehindConcat | undefined;
   readonly #convs: Conv2d[] = [];
   readonly #up: ConvTranspose2d;
   readonly #logits: Conv2d;
@@ -118,13 +114,9 @@ export class MaskHead {
     const settings = { padding: [1, 1], relu: true } as const;
     for (let k = 0; k < config.mask_head_convs; k++) {
       const name = `roi_heads.mask_head.${k}.0`;
-      if (k > 0 || !this.#block || config.non_local_roi?.fusion !== 'concat') {
-        this.#convs.push(Conv2d.load(parameters, name, settings));
-        continue;
-      }
-      const { x, y } = parameters.splitConv(`${name}.weight`, config.fpn_channels);
-      this.#tap = { weight: y, bias: parameters.weight(`${name}.bias`) };
-      this.#convs.push(new Conv2d(x, undefined, settings));
+      if (k === 0 && this.#block && config.non_local_roi?.fusion === 'concat')
+        this.#first = Conv2dBehindConcat.load(parameters, name, config.fpn_channels);
+      else this.#convs.push(Conv2d.load(parameters, name, settings));
     }
     this.#up = ConvTranspose2d.load(parameters, 'roi_heads.mask_predictor.conv5_mask', true);
     this.#logits = Conv2d.load(parameters, 'roi_heads.mask_predictor.mask_fcn_logits');
@@ -136,19 +128,8 @@ export class MaskHead {
     const pooled = pool(context, levels, rois, count, MASK_SIZE);
     const block = this.#block?.forward(context, pooled, rows);
     const { x, y }: Fused = block ?? { x: pooled };
-    const size = { height: MASK_SIZE, width: MASK_SIZE };
-    let features = x;
-    for (const [k, conv] of this.#convs.entries()) {
-      const residual =
-        k === 0 && y && this.#tap
-          ? tapBias(context, y, this.#tap.weight(context), {
-              ...size,
-              bias: this.#tap.bias(context),
-              count,
-            })
-          : undefined;
-      features = conv.forward(context, features, { residual, count });
-    }
+    let features = this.#first && y ? this.#first.forward(context, x, y, count) : x;
+    for (const conv of this.#convs) features = conv.forward(context, features, { count });
     features = this.#up.forward(context, features, { count });
     return { mask_pool: pooled, ...(block && { mask_nl: block }), features };
   }

@@ -16,12 +16,18 @@ export interface PictureSize {
 
 const DIVISIBLE = 32;
 
-/** torchvision's GeneralizedRCNNTransform: the short side to `min_size` unless the long side passes `max_size`. */
-export function pictureSize(height: number, width: number, config: ModelConfig): PictureSize {
-  const scale = Math.min(
-    config.min_size / Math.min(height, width),
-    config.max_size / Math.max(height, width),
-  );
+/**
+ * torchvision's GeneralizedRCNNTransform: the short side to `min_size` unless the long side passes `max_size`; without
+ * `sizes` the picture stays as it is.
+ */
+export function pictureSize(
+  height: number,
+  width: number,
+  sizes?: Pick<ModelConfig, 'min_size' | 'max_size'>,
+): PictureSize {
+  const scale = sizes
+    ? Math.min(sizes.min_size / Math.min(height, width), sizes.max_size / Math.max(height, width))
+    : 1;
   const resized: Pair = [Math.max(1, Math.floor(height * scale)), Math.max(1, Math.floor(width * scale))];
   const pad = (side: number) => Math.ceil(side / DIVISIBLE) * DIVISIBLE;
   return {

@@ -29,7 +29,11 @@ export function sampleBalanced(
   const wanted = Math.min(positives, Math.floor(batchSizePerImage * positiveFraction));
   return {
     positive: choose(positive.subarray(0, positives), wanted, stream),
-    negative: choose(negative.subarray(0, negatives), Math.min(negatives, batchSizePerImage - wanted), stream),
+    negative: choose(
+      negative.subarray(0, negatives),
+      Math.min(negatives, batchSizePerImage - wanted),
+      stream,
+    ),
   };
 }
 

@@ -65,14 +65,37 @@ export async function loadWeights({ model, weights, config }: WeightsSource): Pr
     );
   }
   const path = weights ?? join(MODELS, name, 'weights.safetensors');
-  const pytorch = ['.pth', '.pt', '.bin'].includes(extname(path));
-  const file = pytorch ? await openPytorch(path) : await SafetensorsFile.open(path);
+  const file = await openWeights(path);
   try {
     const parsed = parseConfig(await findConfig(file, config));
     return { name, config: parsed, state: await readState(file, parsed) };
   } finally {
     await file.close();
   }
+}
+
+/**
+ * All floats of a weights file by today's torchvision names, whatever network they are of; for fine-tuning (see
+ * `adaptState`).
+ * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_WEIGHTS.
+ */
+export async function readStateDict(path: string): Promise<Map<string, HostParameter>> {
+  const file = await openWeights(path);
+  try {
+    const state = new Map<string, HostParameter>();
+    for (const [name, { shape }] of file.entries) {
+      if (name.endsWith('.num_batches_tracked')) continue;
+      state.set(currentName(name), { shape, data: await file.read(name) });
+    }
+    return state;
+  } finally {
+    await file.close();
+  }
+}
+
+async function openWeights(path: string): Promise<WeightsFile> {
+  const pytorch = ['.pth', '.pt', '.bin'].includes(extname(path));
+  return pytorch ? openPytorch(path) : SafetensorsFile.open(path);
 }
 
 async function findConfig(file: WeightsFile, config: WeightsSource['config']): Promise<unknown> {

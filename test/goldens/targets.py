@@ -2,7 +2,9 @@
 
 import torch
 from torch.nn.functional import interpolate
-from torchvision.models.detection._utils import Matcher
+from torchvision.models.detection._utils import BoxCoder, Matcher
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from torchvision.ops import box_iou
 
@@ -45,4 +47,19 @@ def concat(case, inputs, spreads):
     return {"out": torch.cat(list(tensors(inputs, torch.float64).values())).numpy()}
 
 
-OPS = {"match_boxes": match_boxes, "mask_targets": mask_targets, "concat": concat}
+def box_encode(case, inputs, spreads):
+    """[N, 4] of BoxCoder.encode_single."""
+    coder = BoxCoder(tuple(map(float, case["attrs"]["weights"])))
+    return {"out": both(lambda t: [coder.encode_single(t["references"], t["boxes"])], inputs, spreads)[0]}
+
+
+def grid_anchors(case, inputs, spreads):
+    """[anchors, 4] of AnchorGenerator, in float32 as torchvision makes them."""
+    a = case["attrs"]
+    sizes = tuple(map(tuple, a["anchor_sizes"]))
+    maps = [torch.zeros(1, 1, *level) for level in inputs["levels"].tolist()]
+    pictures = ImageList(torch.zeros(1, 3, *a["padded_size"]), [tuple(a["padded_size"])])
+    return {"out": AnchorGenerator(sizes, (tuple(a["aspect_ratios"]),) * len(sizes))(pictures, maps)[0].numpy()}
+
+
+OPS = {"match_boxes": match_boxes, "mask_targets": mask_targets, "concat": concat, "box_encode": box_encode, "grid_anchors": grid_anchors}
