@@ -26,7 +26,10 @@ const { values, positionals } = parseArgs({
 });
 
 const file = (name: string) => join(__dirname, 'subjects', `${name}.js`);
-const torch = (name: string) => [join(__dirname, '..', 'bench', 'peers', 'torch_subject.py'), name];
+const torch = (name: string, script = 'torch_subject') => [
+  join(__dirname, '..', 'bench', 'peers', `${script}.py`),
+  name,
+];
 
 type Start = () => Promise<Subject>;
 
@@ -42,6 +45,17 @@ const BENCHMARKS: Record<string, Start[]> = {
       : []),
     ...(values.python ? [() => Subject.start('torchvision', values.python!, torch('network'))] : []),
   ],
+  ...Object.fromEntries(
+    ['r18', 'r50', 'r18-nl'].map((name) => [
+      `train-${name}`,
+      [
+        () => Subject.start('nonlocal-rcnn', process.execPath, [file('train'), name]),
+        ...(values.python
+          ? [() => Subject.start('torchvision', values.python!, torch(name, 'torch_train'))]
+          : []),
+      ],
+    ]),
+  ),
   ...Object.fromEntries(
     ['roi_align', 'non_local_roi'].map((name) => [
       name,

@@ -67,19 +67,31 @@ export function groundTruth(picture: Picture, classes: number): TrainingSample {
   };
 }
 
-export interface LoadedCase {
+export interface MadeCase {
   config: ModelConfig;
   network: TrainingNetwork;
   samples: TrainingSample[];
+}
+
+/** The network of a case with its seeded weights, and its pictures. */
+export function makeTrainingCase(testCase: TrainingCase, device: Device): MadeCase {
+  const config = parseConfig(testCase.config);
+  const state = seededWeights(expectedShapes(config), testCase.seed);
+  const settings = { ...DEFAULT_TRAINING, ...testCase.settings };
+  return {
+    config,
+    network: new TrainingNetwork(state, config, settings, device),
+    samples: testCase.pictures.map((picture) => groundTruth(picture, config.num_classes)),
+  };
+}
+
+export interface LoadedCase extends MadeCase {
   goldens: Map<string, Golden>;
   /** What torchvision proposed and sampled. */
   given: NonNullable<SamplingOptions['given']>;
 }
 
 export function loadTrainingCase(testCase: TrainingCase, device: Device): LoadedCase {
-  const config = parseConfig(testCase.config);
-  const state = seededWeights(expectedShapes(config), testCase.seed);
-  const network = new TrainingNetwork(state, config, { ...DEFAULT_TRAINING, ...testCase.settings }, device);
   const goldens = loadGoldens(`training/${testCase.name}`);
   const sampled = (kind: string) =>
     testCase.pictures.map((_, n) => ({
@@ -87,9 +99,7 @@ export function loadTrainingCase(testCase: TrainingCase, device: Device): Loaded
       negative: goldens.get(`${kind}.${n}.negative`)!.data as Int32Array,
     }));
   return {
-    config,
-    network,
-    samples: testCase.pictures.map((picture) => groundTruth(picture, config.num_classes)),
+    ...makeTrainingCase(testCase, device),
     goldens,
     given: {
       anchors: sampled('anchors'),
