@@ -16,11 +16,11 @@ export interface SamplingOptions {
   step: number;
   /** Instead of what would be sampled or proposed, by image; for tests. */
   given?: {
-    anchors?: readonly Sampled[];
+    anchors?: readonly Sampled[] | undefined;
     /** Flat [P, 4], without the ground truth that is appended. */
-    proposals?: readonly Float32Array[];
+    proposals?: readonly Float32Array[] | undefined;
     /** Among the proposals and, behind them, the ground truth. */
-    rois?: readonly Sampled[];
+    rois?: readonly Sampled[] | undefined;
   };
 }
 
