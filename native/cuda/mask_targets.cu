@@ -16,12 +16,12 @@ NLRCNN_DEVICE float pixel_at(Span<const uint8_t> bitmaps, const Window& w, int y
 
 // One thread for each bin.
 NLRCNN_KERNEL void project(Span<const uint8_t> bitmaps, Span<const Window> windows, Span<const float> rois,
-                           Span<float> out, Faults faults, int64_t rows, int32_t size) {
+                           Span<float> out, Faults faults, int64_t bytes, int64_t objects, int64_t rows,
+                           int32_t size) {
   const int64_t i = global_index(), bins = int64_t{size} * size;
   if (i >= rows * bins) return;
   const int64_t k = i / bins, object = static_cast<int64_t>(rois[5 * k]);
-  if (object < 0 || object >= static_cast<int64_t>(windows.size) ||
-      !mask_targets::fits(windows[object], static_cast<int64_t>(bitmaps.size))) {
+  if (object < 0 || object >= objects || !mask_targets::fits(windows[object], bytes)) {
     report(faults, Fault::image_index, static_cast<int32_t>(k));
     out[i] = 0;
     return;
@@ -50,7 +50,10 @@ NLRCNN_KERNEL void project(Span<const uint8_t> bitmaps, Span<const Window> windo
 class MaskTargets : public Kernel {
  public:
   explicit MaskTargets(const OpCall& call)
-      : objects_(call.in[1].shape[0]), rows_(call.in[2].shape[0]), size_(call.out[0].shape[1]) {}
+      : bytes_(call.in[0].shape[0]),
+        objects_(call.in[1].shape[0]),
+        rows_(call.in[2].shape[0]),
+        size_(call.out[0].shape[1]) {}
   Status init() { return {}; }
 
   Status run(RunContext& context) override {
@@ -58,12 +61,12 @@ class MaskTargets : public Kernel {
     if (all == 0) return {};
     return launch(stream_of(context), "mask_targets", grid_of(all), kThreads, project,
                   span<const uint8_t>(context.in[0]), span<const Window>(context.in[1].data, objects_),
-                  span<const float>(context.in[2]), span<float>(context.out[0]), faults(context), rows_,
-                  static_cast<int32_t>(size_));
+                  span<const float>(context.in[2]), span<float>(context.out[0]), faults(context), bytes_,
+                  objects_, rows_, static_cast<int32_t>(size_));
   }
 
  private:
-  int64_t objects_, rows_, size_;
+  int64_t bytes_, objects_, rows_, size_;
 };
 
 }  // namespace
