@@ -1,15 +1,73 @@
 #include "ops/non_local_roi_backward.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "cpu/kernels.h"
 #include "cpu/onednn.h"
+#include "cpu/simd.h"
 #include "ops/non_local_roi_steps.h"
 
 namespace nlrcnn::cpu {
 namespace {
 
 using namespace non_local_roi_gradient;
+
+NLRCNN_MULTIVERSION void add_to(const float* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+NLRCNN_MULTIVERSION void subtract_from(const float* from, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] -= from[i];
+}
+NLRCNN_MULTIVERSION void divide(float* values, int64_t count, float by) {
+  for (int64_t i = 0; i < count; ++i) values[i] /= by;
+}
+
+// The window of a tap is all places less a row and a column at the border, as native/cpu/non_local_roi.cpp
+// has it; here channels lie together. `parts`: the sums of all, of the first and the last row and column.
+void window_sums_of(const Sizes& s, const float* x, float* parts, float* to) {
+  const int64_t c = s.channels, h = s.height, w = s.width;
+  enum { all, top, bottom, left, right };
+  std::fill_n(parts, 5 * c, 0.0f);
+  for (int64_t p = 0; p < s.places(); ++p) {
+    const int64_t y = p / w, at = p % w;
+    const float* place = x + p * c;
+    add_to(place, c, parts + all * c);
+    if (y == 0) add_to(place, c, parts + top * c);
+    if (y == h - 1) add_to(place, c, parts + bottom * c);
+    if (at == 0) add_to(place, c, parts + left * c);
+    if (at == w - 1) add_to(place, c, parts + right * c);
+  }
+  // Tap (-1, ·) reaches all rows but the last, tap (1, ·) all but the first.
+  for (int64_t tap = 0; tap < 9; ++tap) {
+    const int64_t dy = tap / 3, dx = tap % 3;
+    float* out = to + tap * c;
+    std::copy_n(parts + all * c, c, out);
+    if (dy != 1) subtract_from(parts + (dy == 0 ? bottom : top) * c, c, out);
+    if (dx != 1) subtract_from(parts + (dx == 0 ? right : left) * c, c, out);
+    if (dy != 1 && dx != 1) add_to(x + ((dy == 0 ? h - 1 : 0) * w + (dx == 0 ? w - 1 : 0)) * c, c, out);
+  }
+  divide(to, 9 * c, static_cast<float>(s.places()));
+}
+
+// Places whose rows and columns are alike (first, between, last) are reached by the same taps.
+void spread_sums_of(const Sizes& s, const float* sums, float* parts, float* dx) {
+  const int64_t c = s.channels, h = s.height, w = s.width;
+  const auto kind = [](int64_t at, int64_t size) { return at == 0 ? 0 : at == size - 1 ? 2 : 1; };
+  bool made[9] = {};
+  for (int64_t p = 0; p < s.places(); ++p) {
+    const int64_t of = 3 * kind(p / w, h) + kind(p % w, w);
+    float* part = parts + of * c;
+    if (!made[of]) {
+      std::fill_n(part, c, 0.0f);
+      for (int64_t tap = 0; tap < 9; ++tap)
+        if (reached(s, tap, p)) add_to(sums + tap * c, c, part);
+      divide(part, c, static_cast<float>(s.places()));
+      made[of] = true;
+    }
+    add_to(part, c, dx + p * c);
+  }
+}
 
 struct Math {
   using Floats = float*;
@@ -22,6 +80,38 @@ struct Math {
   Status each(int64_t count, const Step& step) {
 #pragma omp parallel for if (count > 64)
     for (int64_t i = 0; i < count; ++i) step(i);
+    return {};
+  }
+
+  template <class Step>
+  Status wide(int64_t rows, int64_t width, const Step& step) {
+#pragma omp parallel for if (rows > 64)
+    for (int64_t row = 0; row < rows; ++row)
+#pragma omp simd
+      for (int64_t column = 0; column < width; ++column) step(row, column);
+    return {};
+  }
+
+  Status window_sums(const Sizes& s, const float* x, float* sums) {
+    const int64_t each = s.places() * s.channels;
+#pragma omp parallel
+    {
+      std::vector<float> parts(5 * s.channels);
+#pragma omp for
+      for (int64_t k = 0; k < s.rows; ++k)
+        window_sums_of(s, x + k * each, parts.data(), sums + k * 9 * s.channels);
+    }
+    return {};
+  }
+  Status spread_sums(const Sizes& s, const float* sums, float* dx) {
+    const int64_t each = s.places() * s.channels;
+#pragma omp parallel
+    {
+      std::vector<float> parts(9 * s.channels);
+#pragma omp for
+      for (int64_t k = 0; k < s.rows; ++k)
+        spread_sums_of(s, sums + k * 9 * s.channels, parts.data(), dx + k * each);
+    }
     return {};
   }
 
@@ -38,8 +128,8 @@ struct Math {
 
 class NonLocalRoiBackward : public Kernel {
  public:
-  explicit NonLocalRoiBackward(const OpCall& call)
-      : sizes_(sizes_of(non_local_roi_backward::forward_call(call), call.in[0].shape[1])), call_(call) {}
+  NonLocalRoiBackward(const OpCall& call, int block)
+      : sizes_(sizes_of(non_local_roi_backward::forward_call(call), call.in[0].shape[1])), block_(block) {}
 
   size_t workspace_bytes() const override { return Buffers(sizes_).end * sizeof(float); }
 
@@ -47,14 +137,10 @@ class NonLocalRoiBackward : public Kernel {
     const auto& s = sizes_;
     auto* workspace = static_cast<float*>(context.workspace);
     const Buffers buffers(s);
-    const float* x = context.in[1].as<float>();
-    const int64_t places = s.places();
     float *rows = workspace + buffers.x, *dx = workspace + buffers.dx;
-#pragma omp parallel for
-    for (int64_t k = 0; k < s.rows; ++k)
-      for (int64_t p = 0; p < places; ++p)
-        for (int64_t c = 0; c < s.channels; ++c)
-          rows[(k * places + p) * s.channels + c] = x[(k * s.channels + c) * places + p];
+    const auto* x = context.in[1].as<float>();
+    each_block(
+        [&](int64_t block, int64_t place, int64_t size) { std::copy_n(x + block, size, rows + place); });
     std::copy_n(context.in[0].as<float>(), s.rows * s.values, workspace + buffers.y);
     const auto weight = [&](size_t i) { return context.in[1 + i].as<float>(); };
     const auto gradient = [&](size_t i) { return context.out[i].as<float>(); };
@@ -68,24 +154,38 @@ class NonLocalRoiBackward : public Kernel {
          gradient(g1_weight), gradient(g1_bias), gradient(g3_weight), gradient(g3_bias), gradient(w_f)},
         context.in[1 + segments].as<int32_t>());
     if (Status status = steps.run(); !status.ok()) return status;
-    float* out = context.out[0].as<float>();
-#pragma omp parallel for
-    for (int64_t k = 0; k < s.rows; ++k)
-      for (int64_t c = 0; c < s.channels; ++c)
-        for (int64_t p = 0; p < places; ++p)
-          out[(k * s.channels + c) * places + p] = dx[(k * places + p) * s.channels + c];
+    auto* out = context.out[0].as<float>();
+    each_block([&](int64_t block, int64_t place, int64_t size) {
+      std::copy_n(dx + place, size, out + block);
+      std::fill_n(out + block + size, block_ - size, 0.0f);
+    });
     return {};
   }
 
  private:
+  // Calls `body` with where each place's channels of a block begin in [K, C / B, P, B] and in [K, P, C], and
+  // how many there are.
+  template <class Body>
+  void each_block(const Body& body) {
+    const int64_t places = sizes_.places(), channels = sizes_.channels,
+                  blocks = (channels + block_ - 1) / block_;
+#pragma omp parallel for
+    for (int64_t i = 0; i < sizes_.rows * blocks; ++i) {
+      const int64_t k = i / blocks, first = i % blocks * block_;
+      for (int64_t p = 0; p < places; ++p)
+        body((i * places + p) * block_, (k * places + p) * channels + first,
+             std::min<int64_t>(block_, channels - first));
+    }
+  }
+
   Sizes sizes_;
-  OpCall call_;
+  int64_t block_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Kernel>> make_non_local_roi_backward(const OpCall& call, int) {
-  return std::unique_ptr<Kernel>(new NonLocalRoiBackward(call));
+Result<std::unique_ptr<Kernel>> make_non_local_roi_backward(const OpCall& call, int block) {
+  return std::unique_ptr<Kernel>(new NonLocalRoiBackward(call, block));
 }
 
 }  // namespace nlrcnn::cpu

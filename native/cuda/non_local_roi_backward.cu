@@ -14,6 +14,12 @@ NLRCNN_KERNEL void apply(Step step, int64_t count) {
   if (i < count) step(i);
 }
 
+template <class Step>
+NLRCNN_KERNEL void apply_wide(Step step, int64_t count, int64_t width) {
+  const int64_t i = global_index();
+  if (i < count) step(i / width, i % width);
+}
+
 struct Math {
   using Floats = Span<float>;
   using Ints = Span<int32_t>;
@@ -29,6 +35,21 @@ struct Math {
   template <class Step>
   Status each(int64_t count, const Step& step) {
     return launch(stream, "non_local_roi_backward", grid_of(count, 64), 64, apply<Step>, step, count);
+  }
+
+  template <class Step>
+  Status wide(int64_t rows, int64_t width, const Step& step) {
+    return launch(stream, "non_local_roi_backward", grid_of(rows * width, kThreads), kThreads,
+                  apply_wide<Step>, step, rows * width, width);
+  }
+
+  Status window_sums(const Sizes& s, float* x, float* sums) {
+    const int64_t all = s.rows * s.places() * s.channels, out = s.rows * 9 * s.channels;
+    return each(out, WindowSums<Floats>{floats(x, all), floats(sums, out), s});
+  }
+  Status spread_sums(const Sizes& s, float* sums, float* dx) {
+    const int64_t all = s.rows * s.places() * s.channels, in = s.rows * 9 * s.channels;
+    return each(all, SpreadSums<Floats>{floats(sums, in), floats(dx, all), s});
   }
 
   Status product(const Product& p) {

@@ -17,10 +17,9 @@ inline OpCall forward_call(const OpCall& call) {
   return forward;
 }
 
-inline Wants wants(const OpCall& call, size_t input) {
+inline Wants wants(const OpCall&, size_t input) {
   if (input == 0) return Wants::activation;
-  if (input == 1) return call.target.cuda ? Wants::blocked : Wants::plain;
-  return Wants::plain;
+  return input == 1 ? Wants::blocked : Wants::plain;
 }
 
 inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
@@ -33,8 +32,7 @@ inline Result<std::vector<TensorDesc>> infer(const OpCall& call) {
   if (Status s = check_shape(call, 0, "grad_y", y.value()[0].shape); !s.ok()) return s;
   Settings settings;
   if (Status s = read_settings(forward, &settings); !s.ok()) return s;
-  std::vector<TensorDesc> out{
-      {call.target.compute, forward.in[x].shape, call.target.cuda ? Layout::blocked : Layout::plain}};
+  std::vector<TensorDesc> out{{call.target.compute, forward.in[x].shape, Layout::blocked}};
   for (size_t i = phi_weight; i <= w_f; ++i) {
     const bool used = i == w_f                             ? settings.pairwise == Pairwise::concatenation
                       : i <= static_cast<size_t>(psi_bias) ? settings.pairwise != Pairwise::gaussian

@@ -36,27 +36,33 @@ struct Product {
   int64_t batch = 1, stride_a = 0, stride_b = 0, stride_d = 0;
 };
 
-// Element-wise steps; F and I are pointers to float and int32 of the backend.
+// Element-wise steps; F and I are pointers to float and int32 of the backend. These take a row and a column.
 template <class F>
 struct AddBias {  // to [n, width] += bias
   F bias, to;
-  int64_t width, ld;
-  NLRCNN_HD void operator()(int64_t i) const { to[i / width * ld + i % width] += bias[i % width]; }
+  int64_t width;
+  NLRCNN_HD void operator()(int64_t row, int64_t column) const { to[row * width + column] += bias[column]; }
 };
 
 template <class F>
 struct Slice {  // columns [first, first + width) of [n, ld]
   F from, to;
   int64_t first, width, ld;
-  NLRCNN_HD void operator()(int64_t i) const { to[i] = from[i / width * ld + first + i % width]; }
+  NLRCNN_HD void operator()(int64_t row, int64_t column) const {
+    to[row * width + column] = from[row * ld + first + column];
+  }
 };
 
 template <class F>
 struct AddSlice {  // and back: to += a + b
   F a, b, to;
   int64_t first, width, ld;
-  NLRCNN_HD void operator()(int64_t i) const { to[i / width * ld + first + i % width] += a[i] + b[i]; }
+  NLRCNN_HD void operator()(int64_t row, int64_t column) const {
+    to[row * ld + first + column] += a[row * width + column] + b[row * width + column];
+  }
 };
+
+// And these an index.
 
 // Whether a place is inside the window of a tap: tap (-1, ·) reaches all rows but the last, tap (1, ·) all
 // but the first.

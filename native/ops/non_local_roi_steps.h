@@ -4,7 +4,8 @@
 namespace nlrcnn::non_local_roi_gradient {
 
 // All gradients but the conversions of x (to Buffers::x, [K · P, D]), grad_y (to Buffers::y) and dx (from
-// Buffers::dx). Math does `product`, `each` (a step for each index) and wraps memory as `floats` and `ints`.
+// Buffers::dx). Math does `product`, `each` (a step for each index), `wide` (for each row and column), the
+// window sums and their gradient, and wraps memory as `floats` and `ints`.
 template <class Math>
 class Steps {
  public:
@@ -19,8 +20,8 @@ class Steps {
   }
 
   Status run() {
-    const int64_t c = s_.channels, k = s_.rows, all = k * s_.places();
-    step(all * c, Fill<F>{at(b_.dx, all * c), 0});
+    const int64_t k = s_.rows;
+    if (!embeds_) step(k * s_.places() * s_.channels, Fill<F>{at(b_.dx, k * s_.places() * s_.channels), 0});
     step(k, FindSegments<I>{math_.ints(given_, s_.segments), segments(), given_ != nullptr, s_});
     values_forward();
     for (int64_t head = 0; head < s_.heads; ++head) {
@@ -48,6 +49,10 @@ class Steps {
   template <class Step>
   void step(int64_t count, const Step& body) {
     if (status_.ok() && count > 0) status_ = math_.each(count, body);
+  }
+  template <class Step>
+  void wide(int64_t rows, int64_t width, const Step& body) {
+    if (status_.ok() && rows > 0) status_ = math_.wide(rows, width, body);
   }
   void product(const Product& p) {
     if (status_.ok() && p.m > 0 && p.n > 0) status_ = math_.product(p);
@@ -79,7 +84,7 @@ class Steps {
              .stride_d = c});
     step(v,
          ValueBias<F>{in(w_.g3_weight, v * v * 9), in(w_.g1_bias, v), in(w_.g3_bias, v), at(b_.bias, v), s_});
-    step(k * 9 * c, WindowSums<F>{at(b_.x, k * s_.places() * c), at(b_.sums, k * 9 * c), s_});
+    if (status_.ok() && k > 0) status_ = math_.window_sums(s_, raw(b_.x), raw(b_.sums));
     product({.m = k,
              .n = v,
              .k = 9 * c,
@@ -90,7 +95,7 @@ class Steps {
              .d = raw(b_.g),
              .ldd = v,
              .transpose_b = true});
-    step(k * v, AddBias<F>{at(b_.bias, v), at(b_.g, k * v), v, v});
+    wide(k, v, AddBias<F>{at(b_.bias, v), at(b_.g, k * v), v});
   }
 
   void values_backward() {
@@ -106,7 +111,7 @@ class Steps {
              .ldb = 9 * c,
              .d = raw(b_.dsums),
              .ldd = 9 * c});
-    step(k * s_.places() * c, SpreadSums<F>{at(b_.dsums, k * 9 * c), at(b_.dx, k * s_.places() * c), s_});
+    if (status_.ok() && k > 0) status_ = math_.spread_sums(s_, raw(b_.dsums), raw(b_.dx));
     product({.m = v,
              .n = 9 * c,
              .k = k,
@@ -152,7 +157,7 @@ class Steps {
     for (const bool left : {true, false}) {
       float* to = raw(left ? b_.phi : b_.psi);
       if (!embeds_) {
-        step(all * each_, Slice<F>{at(b_.x, all * c), out(to, all * each_), head * each_, each_, c});
+        wide(all, each_, Slice<F>{at(b_.x, all * c), out(to, all * each_), head * each_, each_, c});
         continue;
       }
       const float *weight = left ? w_.phi_weight : w_.psi_weight, *bias = left ? w_.phi_bias : w_.psi_bias;
@@ -166,7 +171,7 @@ class Steps {
                .d = to,
                .ldd = each_,
                .transpose_b = true});
-      step(all * each_, AddBias<F>{in(bias + head * each_, each_), out(to, all * each_), each_, each_});
+      wide(all, each_, AddBias<F>{in(bias + head * each_, each_), out(to, all * each_), each_});
       if (!pairs_) continue;
       const float* w_f = w_.w_f + ((left ? 0 : s_.heads) + head) * row_;
       float* ordered = raw(b_.pairs) + (left ? 0 : row_);
@@ -268,8 +273,9 @@ class Steps {
   void embed_backward(int64_t head) {
     const int64_t all = s_.rows * s_.places(), c = s_.channels;
     if (!embeds_) {
-      step(all * each_, AddSlice<F>{at(b_.dphi, all * each_), at(b_.dpsi, all * each_), at(b_.dx, all * c),
-                                    head * each_, each_, c});
+      wide(all, each_,
+           AddSlice<F>{at(b_.dphi, all * each_), at(b_.dpsi, all * each_), at(b_.dx, all * c), head * each_,
+                       each_, c});
       return;
     }
     for (const bool left : {true, false}) {
@@ -321,7 +327,7 @@ class Steps {
                .ldb = c,
                .d = raw(b_.dx),
                .ldd = c,
-               .add = true});
+               .add = head > 0 || !left});
     }
   }
 
