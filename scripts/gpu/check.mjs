@@ -1,13 +1,13 @@
 // Builds the package on a GPU machine and runs its tests, sanitizers and benchmarks there; writes one result file.
 //
-//   bash check.sh [--only build,test,sanitize,kernels,model,agreement] [--out FILE] [--python PYTHON] [--quick] [--emulated]
+//   bash check.sh [--only build,test,sanitize,kernels,model,agreement] [--out FILE] [--python PYTHON] [--models DIR] [--quick] [--emulated]
 //
 // Every stage can run alone once `build` has; one that fails is noted and the others go on. --python: has PyTorch and
-// torchvision, for their times on the same GPU. --quick: tiny benchmarks. --emulated: all of it without a GPU, on the
+// torchvision, for their times on the same GPU. --models: this package's models folder, for the weights that the pack leaves out. --quick: tiny benchmarks. --emulated: all of it without a GPU, on the
 // emulation of the kernels, to try this script.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,11 +23,13 @@ const { values } = parseArgs({
     only: { type: 'string', default: Object.keys(LIMITS).join(',') },
     out: { type: 'string', default: 'gpu-check.json' },
     python: { type: 'string', default: '' },
+    models: { type: 'string' },
     quick: { type: 'boolean', default: false },
     emulated: { type: 'boolean', default: false },
   },
 });
 const out = resolve(values.out);
+if (values.models) cpSync(values.models, join(HERE, 'models'), { recursive: true });
 const plugin = join(BUILD, 'Release', `libnlrcnn_${values.emulated ? 'emulated' : 'cuda'}.so`);
 const environment = {
   ...process.env,
