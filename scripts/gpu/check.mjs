@@ -1,10 +1,14 @@
 // Builds the package on a GPU machine and runs its tests, sanitizers and benchmarks there; writes one result file.
 //
-//   bash check.sh [--only build,test,sanitize,kernels,model,agreement] [--out FILE] [--python PYTHON] [--models DIR] [--quick] [--emulated]
+//   bash check.sh [--only build,test,sanitize,kernels,model,agreement] [--out FILE] [--python PYTHON] 
+//     [--models DIR] [--quick] [--emulated]
 //
-// Every stage can run alone once `build` has; one that fails is noted and the others go on. --python: has PyTorch and
-// torchvision, for their times on the same GPU. --models: this package's models folder, for the weights that the pack leaves out. --quick: tiny benchmarks. --emulated: all of it without a GPU, on the
-// emulation of the kernels, to try this script.
+// Every stage can run alone once `build` has; one that fails is noted and the others go on.
+//
+//   --python    has PyTorch and torchvision, for their times on the same GPU
+//   --models    this package's models folder, for the weights that the pack leaves out
+//   --quick     tiny benchmarks
+//   --emulated  all of it without a GPU, on the emulation of the kernels, to try this script
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
