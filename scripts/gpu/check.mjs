@@ -1,6 +1,6 @@
 // Builds the package on a GPU machine and runs its tests, sanitizers and benchmarks there; writes one result file.
 //
-//   bash check.sh [--only build,test,sanitize,kernels,model,agreement] [--out FILE] [--python PYTHON] 
+//   bash check.sh [--only build,test,sanitize,kernels,model,agreement] [--out FILE] [--python PYTHON]
 //     [--models DIR] [--quick] [--emulated]
 //
 // Every stage can run alone once `build` has; one that fails is noted and the others go on.
