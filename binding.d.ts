@@ -87,7 +87,12 @@ export interface Binding {
   /** Copies `data` into a new tensor on a device; `data.byteLength` must fit dtype and shape. */
   tensor(dtype: DType, shape: readonly number[], data: TypedArray, device?: string): NativeTensor;
   /** Queues an op on the device of its inputs and returns its outputs at once. Throws for wrong arguments; a failure while running rejects read(). */
-  op(name: string, inputs: readonly (NativeTensor | null)[], attrs: NativeAttrs): NativeTensor[];
+  op(
+    name: string,
+    inputs: readonly (NativeTensor | null)[],
+    attrs: NativeAttrs,
+    precision?: string,
+  ): NativeTensor[];
   read(tensor: NativeTensor): Promise<HostTensor>;
   ops(): string[];
   cpuInfo(): CpuInfo;

@@ -61,13 +61,18 @@ export interface OpContext {
   op(name: string, inputs: readonly (Tensor | null | undefined)[], attrs?: NativeAttrs): Tensor[];
 }
 
-/** Queues every op on the device of its inputs at once. */
-export const eager: OpContext = {
-  op: (name, inputs, attrs = {}) =>
-    binding()
-      .op(name, inputs.map(nativeOf), attrs)
-      .map((native) => new Tensor(native)),
-};
+/** Queues every op on the device of its inputs at once, with activations in `precision` (float32 on the CPU). */
+export function eagerIn(precision: Precision): OpContext {
+  return {
+    op: (name, inputs, attrs = {}) =>
+      binding()
+        .op(name, inputs.map(nativeOf), attrs, precision)
+        .map((native) => new Tensor(native)),
+  };
+}
+
+/** As `eagerIn('fp32')`. */
+export const eager: OpContext = eagerIn('fp32');
 
 /** Collects ops for fixed input shapes on one device into a plan. */
 export class Recorder implements OpContext {

@@ -166,7 +166,7 @@ Napi::Value op(const Napi::CallbackInfo& info) {
     in.push_back(graph.external({handle->slot()->desc, handle->slot()->storage}));
   }
   if (!device) device = environment.cpu();
-  graph.target = device->target();
+  if (!read_precision(info[3], *device, &graph.target)) return env.Undefined();
   auto out = graph.op(info[0].ToString(), std::move(in), std::move(attrs));
   if (!out.ok()) {
     throw_status(env, out.status());
@@ -176,13 +176,8 @@ Napi::Value op(const Napi::CallbackInfo& info) {
   for (int v : out.value()) {
     nlrcnn::Value& value = graph.values[v];
     auto slot = std::make_shared<Slot>(Slot{device, value.desc, nullptr, {}, {}});
-    if (!value.desc.dynamic()) {
-      if (Status status = allocate(*slot); !status.ok()) {
-        throw_status(env, status);
-        return env.Undefined();
-      }
-      value.storage = slot->storage;
-    }
+    if (!value.desc.dynamic())
+      value.storage = slot->storage = std::make_shared<Storage>(value.desc.bytes(graph.target.block));
     slots.push_back(std::move(slot));
   }
   auto handles = Napi::Array::New(env, slots.size());
@@ -190,10 +185,12 @@ Napi::Value op(const Napi::CallbackInfo& info) {
     handles[static_cast<uint32_t>(i)] = TensorHandle::make(env, slots[i]);
   environment.enqueue(device, [slots = std::move(slots), graph = std::move(graph),
                                values = std::move(out.value()), device, &environment]() mutable {
-    auto plan = device->make_plan(std::move(graph), std::move(values));
     std::vector<Tensor> outputs;
-    const Status status = plan->run({}, environment.stopping(), &outputs);
-    plan->dispose();
+    Status status;
+    for (const auto& slot : slots)
+      if (slot->storage && status.ok()) status = device->provide(*slot->storage);
+    if (status.ok())
+      status = device->run_once(std::move(graph), std::move(values), environment.stopping(), &outputs);
     for (size_t i = 0; i < slots.size(); ++i) {
       slots[i]->status = status;
       if (slots[i]->storage) slots[i]->storage->status = status;
@@ -237,11 +234,9 @@ Napi::Value read(const Napi::CallbackInfo& info) {
     Graph graph;
     graph.target = slot->device->target();
     const int plain = graph.readable(graph.external({slot->desc, slot->storage}));
-    auto plan = slot->device->make_plan(std::move(graph), {plain});
     std::vector<Tensor> outputs;
-    result->status = plan->run({}, environment.stopping(), &outputs);
+    result->status = slot->device->run_once(std::move(graph), {plain}, environment.stopping(), &outputs);
     if (result->status.ok()) result->tensor = outputs[0];
-    plan->dispose();
   };
   environment.enqueue(env, handle->slot()->device, false, std::move(work), [result, deferred](Napi::Env env) {
     Napi::HandleScope scope(env);

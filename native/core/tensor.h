@@ -46,8 +46,12 @@ struct TensorDesc {
 // failed.
 class Storage {
  public:
-  Storage(void* data, size_t bytes, void (*release)(void*, size_t))
-      : data_(data), bytes_(bytes), release_(release) {}
+  using Release = std::function<void(void*, size_t)>;
+
+  Storage(void* data, size_t bytes, Release release)
+      : data_(data), bytes_(bytes), release_(std::move(release)) {}
+  // Without memory yet: the device gives it some when its producer runs (Device::provide).
+  explicit Storage(size_t bytes) : data_(nullptr), bytes_(bytes) {}
   ~Storage() {
     if (release_) release_(data_, bytes_);
   }
@@ -56,6 +60,11 @@ class Storage {
 
   // Unlike an address never used twice.
   const uint64_t id = next_id();
+
+  void hold(void* data, Release release) {
+    data_ = data;
+    release_ = std::move(release);
+  }
 
   void* data() const { return data_; }
   size_t bytes() const { return bytes_; }
@@ -79,7 +88,7 @@ class Storage {
   std::atomic<uint64_t> version_{0};
   void* data_;
   size_t bytes_;
-  void (*release_)(void*, size_t);
+  Release release_;
 };
 
 struct Tensor {

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 
 #include "cpu/onednn.h"
@@ -13,6 +14,8 @@ namespace nlrcnn::cpu {
 namespace {
 
 constexpr int kNice = 5;
+// How long memory of eager ops is kept for the next ones.
+constexpr std::chrono::seconds kIdle{2};
 
 }  // namespace
 
@@ -29,7 +32,9 @@ std::shared_ptr<CpuDevice> CpuDevice::acquire() {
 }
 
 CpuDevice::CpuDevice()
-    : Device("cpu", {.block = channel_block()}), thread_([queue = queue_] { loop(queue); }) {}
+    : Device("cpu", {.block = channel_block()}),
+      pool_(std::make_shared<MemoryPool>([this](size_t bytes) { return allocate(bytes); })),
+      thread_([this, queue = queue_] { loop(queue, [this] { free_idle_memory(); }); }) {}
 
 CpuDevice::~CpuDevice() {
   {
@@ -51,7 +56,7 @@ void CpuDevice::enqueue(std::function<void()> work) {
   queue_->wake.notify_one();
 }
 
-void CpuDevice::loop(const std::shared_ptr<Queue>& queue) {
+void CpuDevice::loop(const std::shared_ptr<Queue>& queue, const std::function<void()>& idle) {
   // Of this thread and of OpenMP's, which it starts: with all cores at work, JavaScript's thread still runs
   // when it wakes.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
@@ -59,7 +64,11 @@ void CpuDevice::loop(const std::shared_ptr<Queue>& queue) {
     std::function<void()> work;
     {
       std::unique_lock lock(queue->mutex);
-      queue->wake.wait(lock, [&queue] { return queue->stopping || !queue->work.empty(); });
+      const auto ready = [&queue] { return queue->stopping || !queue->work.empty(); };
+      if (!queue->wake.wait_for(lock, kIdle, ready)) {
+        idle();
+        queue->wake.wait(lock, ready);
+      }
       if (queue->work.empty()) return;
       work = std::move(queue->work.front());
       queue->work.pop_front();
@@ -76,6 +85,10 @@ Result<std::shared_ptr<Storage>> CpuDevice::allocate(size_t bytes) {
   return storage;
 }
 
+Status CpuDevice::provide(Storage& storage) {
+  return pool_->provide(storage);
+}
+
 Status CpuDevice::upload(void* to, const void* from, size_t bytes) {
   if (bytes) std::memcpy(to, from, bytes);
   return {};
@@ -90,6 +103,14 @@ std::shared_ptr<Plan> CpuDevice::make_plan(Graph graph, std::vector<int> outputs
   return std::make_shared<CpuPlan>(std::move(self), std::move(graph), std::move(outputs));
 }
 
+Status CpuDevice::run_once(Graph graph, std::vector<int> values, const std::atomic<bool>& stop,
+                           std::vector<Tensor>* outputs) {
+  runs_ops_ = true;
+  auto self = std::static_pointer_cast<CpuDevice>(shared_from_this());
+  CpuPlan plan(std::move(self), std::move(graph), std::move(values), &kernels_);
+  return plan.run({}, stop, outputs, nullptr);
+}
+
 void* CpuDevice::arena(size_t bytes) {
   if (!arena_ || arena_->bytes() < bytes) {
     arena_.reset();  // before the larger one, so that both never exist at once
@@ -99,7 +120,13 @@ void* CpuDevice::arena(size_t bytes) {
 }
 
 void CpuDevice::release_arena() {
-  if (--arena_users_ == 0) arena_.reset();
+  if (--arena_users_ == 0 && !runs_ops_) arena_.reset();
+}
+
+void CpuDevice::free_idle_memory() {
+  runs_ops_ = false;
+  if (arena_users_ == 0) arena_.reset();
+  pool_->trim();
 }
 
 }  // namespace nlrcnn::cpu

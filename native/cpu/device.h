@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "core/device.h"
+#include "core/pool.h"
+#include "cpu/kernel_cache.h"
 
 namespace nlrcnn::cpu {
 
@@ -17,14 +19,17 @@ class CpuDevice : public Device {
 
   void enqueue(std::function<void()> work) override;
   Result<std::shared_ptr<Storage>> allocate(size_t bytes) override;
+  Status provide(Storage& storage) override;
   Status upload(void* to, const void* from, size_t bytes) override;
   Status download(void* to, const void* from, size_t bytes) override;
   std::shared_ptr<Plan> make_plan(Graph graph, std::vector<int> outputs) override;
+  Status run_once(Graph graph, std::vector<int> values, const std::atomic<bool>& stop,
+                  std::vector<Tensor>* outputs) override;
 
   // Scratch memory shared by everything that runs here, one at a time; device thread only. Null when there is
   // none.
   void* arena(size_t bytes);
-  // Plans that hold the arena; without any it is freed.
+  // Plans that hold the arena; without any it is freed, unless ops run one by one: then once nothing runs.
   void retain_arena() { ++arena_users_; }
   void release_arena();
 
@@ -38,11 +43,16 @@ class CpuDevice : public Device {
   };
 
   CpuDevice();
-  static void loop(const std::shared_ptr<Queue>& queue);
+  // Runs the queue's work; calls `idle` when there has been none for a while.
+  static void loop(const std::shared_ptr<Queue>& queue, const std::function<void()>& idle);
+  void free_idle_memory();
 
   std::shared_ptr<Queue> queue_ = std::make_shared<Queue>();
   std::shared_ptr<Storage> arena_;
   int arena_users_ = 0;
+  bool runs_ops_ = false;  // since memory was last idle
+  std::shared_ptr<MemoryPool> pool_;
+  KernelCache kernels_;
   std::thread thread_;
 };
 

@@ -20,19 +20,20 @@ Status CpuPlan::prepare() {
   placement_ = place(graph_, outputs_, kAlign);
   size_t workspace = 0;
   for (const Step& step : graph_.steps) {
-    auto kernel = find_kernel(step.call.name)(step.call, graph_.target.block);
+    auto kernel =
+        cache_ ? cache_->get(step.call, graph_.target.block) : make_kernel(step.call, graph_.target.block);
     if (!kernel.ok()) return kernel.status();
     workspace = std::max(workspace, kernel.value()->workspace_bytes());
     kernels_.push_back(std::move(kernel.value()));
   }
   arena_bytes_ = placement_.bytes + align_up(workspace);
-  device_->retain_arena();
+  if (!cache_) device_->retain_arena();
   prepared_ = true;
   return {};
 }
 
 void CpuPlan::dispose() {
-  if (prepared_ && !disposed_) device_->release_arena();
+  if (prepared_ && !disposed_ && !cache_) device_->release_arena();
   disposed_ = true;
   kernels_.clear();
   graph_ = {};

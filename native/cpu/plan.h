@@ -7,8 +7,10 @@ namespace nlrcnn::cpu {
 // belongs to the device thread.
 class CpuPlan : public Plan {
  public:
-  CpuPlan(std::shared_ptr<CpuDevice> device, Graph graph, std::vector<int> outputs)
-      : Plan(std::move(graph), std::move(outputs)), device_(std::move(device)) {}
+  // `kernels`: of ops that run one by one; such a plan runs once and does not hold the arena.
+  CpuPlan(std::shared_ptr<CpuDevice> device, Graph graph, std::vector<int> outputs,
+          KernelCache* kernels = nullptr)
+      : Plan(std::move(graph), std::move(outputs)), device_(std::move(device)), cache_(kernels) {}
 
   Status run(const std::vector<Input>& inputs, const std::atomic<bool>& stop, std::vector<Tensor>* outputs,
              std::vector<Timing>* timings) override;
@@ -21,7 +23,8 @@ class CpuPlan : public Plan {
 
   std::shared_ptr<CpuDevice> device_;
   bool prepared_ = false, disposed_ = false;
-  std::vector<std::unique_ptr<Kernel>> kernels_;
+  KernelCache* cache_;
+  std::vector<std::shared_ptr<Kernel>> kernels_;
   Placement placement_;
   size_t arena_bytes_ = 0;
 };

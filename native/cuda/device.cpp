@@ -42,7 +42,9 @@ Result<std::shared_ptr<Device>> CudaDevice::open(int index) {
 }
 
 CudaDevice::CudaDevice(int index)
-    : Device("cuda:" + std::to_string(index), {.cuda = true, .block = kBlock}), index_(index) {}
+    : Device("cuda:" + std::to_string(index), {.cuda = true, .block = kBlock}),
+      index_(index),
+      pool_(std::make_shared<MemoryPool>([this](size_t bytes) { return allocate(bytes); })) {}
 
 Status CudaDevice::start() {
   std::vector<GpuInfo> gpus;
@@ -140,6 +142,10 @@ void CudaDevice::loop(Lane& lane) {
 Result<std::shared_ptr<Storage>> CudaDevice::allocate(size_t bytes) {
   if (Status s = select_gpu(index_); !s.ok()) return s;
   return allocate_device(bytes);
+}
+
+Status CudaDevice::provide(Storage& storage) {
+  return pool_->provide(storage);
 }
 
 Status CudaDevice::upload(void* to, const void* from, size_t bytes) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/device.h"
+#include "core/pool.h"
 #include "cuda/runtime.h"
 
 namespace nlrcnn::cuda {
@@ -37,6 +38,7 @@ class CudaDevice : public Device {
   void enqueue(std::function<void()> work) override;
   void enqueue_plan(std::function<void()> work) override;
   Result<std::shared_ptr<Storage>> allocate(size_t bytes) override;
+  Status provide(Storage& storage) override;
   Status upload(void* to, const void* from, size_t bytes) override;
   Status download(void* to, const void* from, size_t bytes) override;
   std::shared_ptr<Plan> make_plan(Graph graph, std::vector<int> outputs) override;
@@ -70,6 +72,8 @@ class CudaDevice : public Device {
   int plan_count_ = 0;
   bool stopping_ = false;
   StreamPointer transfer_stream_;
+  // Of ops, which run in order on one stream: what is freed can serve the next at once.
+  std::shared_ptr<MemoryPool> pool_;
 };
 
 }  // namespace nlrcnn::cuda
