@@ -1,5 +1,7 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
+import { denseRule } from './dense_gradients.js';
 
 export type Pair = readonly [number, number];
 
@@ -26,3 +28,5 @@ export function conv2d(context: OpContext, x: Tensor, weight: Tensor, options: C
   const attrs = { stride, padding, dilation, groups, relu };
   return single(context.op('conv2d', [x, weight, bias, residual, count], attrs));
 }
+
+defineGradient('conv2d', denseRule('conv2d_backward', { residual: true }));

@@ -1,5 +1,7 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
+import { denseRule } from './dense_gradients.js';
 
 export interface ConvTranspose2dOptions {
   bias?: Tensor | undefined;
@@ -20,3 +22,5 @@ export function convTranspose2d(
 ): Tensor {
   return single(context.op('conv_transpose2d', [x, weight, bias, count], { relu }));
 }
+
+defineGradient('conv_transpose2d', denseRule('conv_transpose2d_backward', { residual: false }));

@@ -12,11 +12,14 @@ import { boxDetections } from './box_detections.js';
 import { boxRescale } from './box_rescale.js';
 import { concat } from './concat.js';
 import { convTranspose2d } from './conv_transpose2d.js';
+import { convTranspose2dBackward } from './conv_transpose2d_backward.js';
 import { conv2d } from './conv2d.js';
+import { conv2dBackward } from './conv2d_backward.js';
 import { gradNorm } from './grad_norm.js';
 import { groupNorm } from './group_norm.js';
 import { groupNormBackward } from './group_norm_backward.js';
 import { linear } from './linear.js';
+import { linearBackward } from './linear_backward.js';
 import { maskLoss } from './mask_loss.js';
 import { maskLossBackward } from './mask_loss_backward.js';
 import { maskProbs } from './mask_probs.js';
@@ -69,11 +72,14 @@ const ALL = {
   boxRescale,
   concat,
   conv2d,
+  conv2dBackward,
   convTranspose2d,
+  convTranspose2dBackward,
   gradNorm,
   groupNorm,
   groupNormBackward,
   linear,
+  linearBackward,
   maskLoss,
   maskLossBackward,
   maskProbs,

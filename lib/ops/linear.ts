@@ -1,5 +1,7 @@
+import { defineGradient } from '../autograd/gradients.js';
 import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
+import { denseRule } from './dense_gradients.js';
 
 export interface LinearOptions {
   bias?: Tensor | undefined;
@@ -17,3 +19,5 @@ export function linear(context: OpContext, x: Tensor, weight: Tensor, options: L
   const { bias, accumulate, count, relu = false, float32 = false } = options;
   return single(context.op('linear', [x, weight, bias, accumulate, count], { relu, float32 }));
 }
+
+defineGradient('linear', denseRule('linear_backward', { residual: true }));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cpu/conv_transpose2d.h"
 #include "cpu/kernels.h"
 #include "cpu/onednn.h"
 
@@ -42,30 +43,17 @@ class ConvTranspose2d : public Kernel {
   Status run(RunContext& context) override {
     const int64_t rows = has_count_ ? valid_rows(context.in[3], in_[0]) : in_[0];
     if (rows == 0) return {};
-    Storage *weight = context.in_storage[1], *bias = context.in_storage[2];
-    const bool constant = weight && (bias || !context.in[2]);
-    const std::vector<Storage*> sources =
-        bias ? std::vector{weight, bias} : std::vector{constant ? weight : nullptr};
-    // [C, O, 2, 2] as [4, O, C], outputs padded to whole blocks; then the bias four times.
-    const int64_t c = in_[1];
-    auto packed = derived_weight(sources, "taps", (4 * padded_ * c + 4 * padded_) * sizeof(float),
-                                 [&](float* to) -> Status {
-                                   const float *w = context.in[1].as<float>(), *b = context.in[2].as<float>();
-                                   std::fill_n(to, 4 * padded_ * (c + 1), 0.0f);
-                                   for (int64_t i = 0; i < c; ++i)
-                                     for (int64_t o = 0; o < outputs_; ++o)
-                                       for (int64_t t = 0; t < 4; ++t)
-                                         to[(t * padded_ + o) * c + i] = w[(i * outputs_ + o) * 4 + t];
-                                   for (int64_t t = 0; b && t < 4; ++t)
-                                     std::copy_n(b, outputs_, to + 4 * padded_ * c + t * padded_);
-                                   return {};
-                                 });
+    auto packed = packed_transposed(context, 1, {in_[1], outputs_}, padded_);
     if (!packed.ok()) return packed.status();
-    float* weights = static_cast<float*>(packed.value()->data());
+    // The bias of each of the four.
+    const float* bias = context.in[2].as<float>();
+    std::vector<float> biases(4 * padded_);
+    for (int64_t t = 0; bias && t < 4; ++t) std::copy_n(bias, outputs_, biases.data() + t * padded_);
     char* taps = static_cast<char*>(context.workspace);
     RunContext inner;
-    inner.in = {context.in[0], {nullptr, weights}, {nullptr, weights + 4 * padded_ * c}, {}, context.in[3]};
-    inner.in_storage = {nullptr, constant ? packed.value().get() : nullptr, nullptr, nullptr, nullptr};
+    inner.in = {
+        context.in[0], {nullptr, packed.value()->data()}, {nullptr, biases.data()}, {}, context.in[3]};
+    inner.in_storage = {nullptr, packed.value().get(), nullptr, nullptr, nullptr};
     inner.out = {{nullptr, taps}};
     inner.workspace = taps + taps_bytes();
     if (Status status = inner_->run(inner); !status.ok()) return status;
@@ -99,6 +87,22 @@ class ConvTranspose2d : public Kernel {
 };
 
 }  // namespace
+
+Result<std::shared_ptr<Storage>> packed_transposed(const RunContext& context, size_t input,
+                                                   const Shape& shape, int64_t padded) {
+  const int64_t c = shape[0], outputs = shape[1];
+  const float* weight = context.in[input].as<float>();
+  return derived_weight({context.in_storage[input]}, "taps", 4 * padded * c * sizeof(float),
+                        [&](float* to) -> Status {
+#pragma omp parallel for
+                          for (int64_t i = 0; i < 4 * padded; ++i) {
+                            const int64_t t = i / padded, o = i % padded;
+                            for (int64_t k = 0; k < c; ++k)
+                              to[i * c + k] = o < outputs ? weight[(k * outputs + o) * 4 + t] : 0.0f;
+                          }
+                          return {};
+                        });
+}
 
 Result<std::unique_ptr<Kernel>> make_conv_transpose2d(const OpCall& call, int block) {
   auto kernel = std::make_unique<ConvTranspose2d>(call, block);

@@ -97,25 +97,57 @@ std::string format_key(const memory::desc& desc) {
 
 namespace {
 
-template <class Primitive>
-Dense dense(const typename Primitive::primitive_desc& pd) {
-  return {Primitive(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
+using Forward = dnnl::convolution_forward;
+
+Forward::primitive_desc convolution_desc(const ConvolutionSpec& s, dnnl::prop_kind kind,
+                                         const dnnl::primitive_attr& attr) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), kind,      s.algorithm, s.src,     s.weights, s.bias,
+          s.dst,    s.strides, s.dilates,   s.padding, s.padding, attr};
+#else
+  return {{kind, s.algorithm, s.src, s.weights, s.bias, s.dst, s.strides, s.dilates, s.padding, s.padding},
+          attr,
+          engine()};
+#endif
+}
+
+// What the descriptors of gradients are made with.
+Forward::primitive_desc hint(ConvolutionSpec s) {
+  s.bias = memory::desc();
+  return convolution_desc(s, dnnl::prop_kind::forward_training, {});
 }
 
 }  // namespace
 
 Dense make_convolution(const ConvolutionSpec& s, const dnnl::primitive_attr& attr) {
-  using Convolution = dnnl::convolution_forward;
-  const auto kind = dnnl::prop_kind::forward_inference;
+  const auto pd = convolution_desc(s, dnnl::prop_kind::forward_inference, attr);
+  return {Forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
+}
+
+Dense make_convolution_backward_data(const ConvolutionSpec& s, const dnnl::primitive_attr& attr) {
+  using Backward = dnnl::convolution_backward_data;
 #if DNNL_VERSION_MAJOR >= 3
-  const Convolution::primitive_desc pd(engine(), kind, s.algorithm, s.src, s.weights, s.bias, s.dst,
-                                       s.strides, s.dilates, s.padding, s.padding, attr);
+  const Backward::primitive_desc pd(engine(), s.algorithm, s.src, s.weights, s.dst, s.strides, s.dilates,
+                                    s.padding, s.padding, hint(s), attr);
 #else
-  const Convolution::desc desc(kind, s.algorithm, s.src, s.weights, s.bias, s.dst, s.strides, s.dilates,
-                               s.padding, s.padding);
-  const Convolution::primitive_desc pd(desc, attr, engine());
+  const Backward::primitive_desc pd(
+      {s.algorithm, s.src, s.weights, s.dst, s.strides, s.dilates, s.padding, s.padding}, attr, engine(),
+      hint(s));
 #endif
-  return dense<Convolution>(pd);
+  return {Backward(pd), pd.diff_src_desc(), pd.weights_desc(), pd.diff_dst_desc(), pd.scratchpad_desc()};
+}
+
+Dense make_convolution_backward_weights(const ConvolutionSpec& s, const dnnl::primitive_attr& attr) {
+  using Backward = dnnl::convolution_backward_weights;
+#if DNNL_VERSION_MAJOR >= 3
+  const Backward::primitive_desc pd(engine(), s.algorithm, s.src, s.weights, s.dst, s.strides, s.dilates,
+                                    s.padding, s.padding, hint(s), attr);
+#else
+  const Backward::primitive_desc pd(
+      {s.algorithm, s.src, s.weights, s.dst, s.strides, s.dilates, s.padding, s.padding}, attr, engine(),
+      hint(s));
+#endif
+  return {Backward(pd), pd.src_desc(), pd.diff_weights_desc(), pd.diff_dst_desc(), pd.scratchpad_desc()};
 }
 
 Dense make_inner_product(const memory::desc& src, const memory::desc& weights, const memory::desc& bias,
@@ -127,7 +159,7 @@ Dense make_inner_product(const memory::desc& src, const memory::desc& weights, c
 #else
   const InnerProduct::primitive_desc pd(InnerProduct::desc(kind, src, weights, bias, dst), attr, engine());
 #endif
-  return dense<InnerProduct>(pd);
+  return {InnerProduct(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
 }
 
 void reorder(const memory::desc& from, void* data, const memory::desc& to, void* out) {
@@ -185,14 +217,13 @@ int64_t valid_rows(const View& count, int64_t rows) {
   return count ? std::clamp<int64_t>(*count.as<int32_t>(), 0, rows) : rows;
 }
 
-DenseKernel::DenseKernel(const OpCall& call, int block, size_t residual, size_t count)
-    : call_(call), block_(block), residual_(residual), count_(count) {}
-
-int64_t DenseKernel::bucket(int64_t rows) const {
-  const int64_t all = call_.in[0].shape[0];
+int64_t row_bucket(int64_t rows, int64_t all) {
   const int64_t step = (all + 15) / 16;
   return std::min(all, (rows + step - 1) / step * step);
 }
+
+DenseKernel::DenseKernel(const OpCall& call, int block, size_t residual, size_t count)
+    : call_(call), block_(block), residual_(residual), count_(count) {}
 
 Status DenseKernel::prepare() {
   const int64_t all = call_.in[0].shape[0];

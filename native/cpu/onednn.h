@@ -62,19 +62,25 @@ Result<std::shared_ptr<Storage>> derived_weight(const std::vector<Storage*>& sou
 // The valid leading rows: what `count` says, within 0 … rows.
 int64_t valid_rows(const View& count, int64_t rows);
 
+// Of `all` rows as many as primitives are made for, at least `rows`: a multiple of a sixteenth.
+int64_t row_bucket(int64_t rows, int64_t all);
+
 // A primitive for a number of rows.
 struct Dense {
   dnnl::primitive primitive;
   dnnl::memory::desc src, weights, dst, scratchpad;
 };
 
-// Forward primitives for inference; throw dnnl::error. Here is where oneDNN 2 and 3 differ.
+// Primitives; throw dnnl::error. Here is where oneDNN 2 and 3 differ.
 struct ConvolutionSpec {
   dnnl::algorithm algorithm;
   dnnl::memory::desc src, weights, bias, dst;
   dnnl::memory::dims strides, dilates, padding;
 };
 Dense make_convolution(const ConvolutionSpec& spec, const dnnl::primitive_attr& attr);
+// Of x, whose gradient is `src`, and of the weights; the bias is not looked at.
+Dense make_convolution_backward_data(const ConvolutionSpec& spec, const dnnl::primitive_attr& attr);
+Dense make_convolution_backward_weights(const ConvolutionSpec& spec, const dnnl::primitive_attr& attr);
 Dense make_inner_product(const dnnl::memory::desc& src, const dnnl::memory::desc& weights,
                          const dnnl::memory::desc& bias, const dnnl::memory::desc& dst,
                          const dnnl::primitive_attr& attr);
@@ -97,7 +103,7 @@ class DenseKernel : public Kernel {
   int block_;
 
  private:
-  int64_t bucket(int64_t rows) const;
+  int64_t bucket(int64_t rows) const { return row_bucket(rows, call_.in[0].shape[0]); }
 
   size_t residual_, count_;
   size_t workspace_ = 0;

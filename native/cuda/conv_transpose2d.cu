@@ -54,16 +54,10 @@ class ConvTranspose2d : public Kernel {
     Stream& stream = stream_of(context);
     auto bias = packed_bias(context, 2, weight_[1], dtype);
     if (!bias.ok()) return bias.status();
-    const int64_t count = 4 * out_.c * in_.c;
+    auto taps = packed_transposed(context, 1, weight_, dtype);
+    if (!taps.ok()) return taps.status();
     return with_type(dtype, [&](auto type) -> Status {
       using T = decltype(type);
-      auto taps =
-          derived(context, {1}, std::string("taps ") + dtype_name(dtype), count * sizeof(T), [&](void* to) {
-            return launch(stream, "pack_taps", grid_of(count), kThreads, pack_taps<T>,
-                          span<const float>(context.in[1]), span<T>(to, count), weight_[0], weight_[1], in_.c,
-                          out_.c);
-          });
-      if (!taps.ok()) return taps.status();
       Gemm g;
       g.m = places_;
       g.n = 4 * out_.c;
@@ -88,6 +82,18 @@ class ConvTranspose2d : public Kernel {
 };
 
 }  // namespace
+
+Result<void*> packed_transposed(RunContext& context, size_t input, const Shape& s, DType dtype) {
+  const int64_t in = padded(s[0]), out = padded(s[1]), count = 4 * out * in;
+  return derived(
+      context, {input}, std::string("taps ") + dtype_name(dtype), count * dtype_size(dtype), [&](void* to) {
+        return with_type(dtype, [&](auto type) {
+          using T = decltype(type);
+          return launch(stream_of(context), "pack_taps", grid_of(count), kThreads, pack_taps<T>,
+                        span<const float>(context.in[input]), span<T>(to, count), s[0], s[1], in, out);
+        });
+      });
+}
 
 Result<std::unique_ptr<Kernel>> make_conv_transpose2d(const OpCall& call, Stream&) {
   return made(std::make_unique<ConvTranspose2d>(call));

@@ -77,6 +77,20 @@ Result<void*> packed_filter(RunContext& context, size_t input, const Shape& shap
 // bias f32 [O] as [O'] of `dtype`; null where there is none.
 Result<void*> packed_bias(RunContext& context, size_t input, int64_t size, DType dtype);
 
+// How the columns of a linear layer's x lie in memory: [places, stored] with padded channels; row-major x is
+// one place.
+struct Columns {
+  int64_t channels, stored, places;
+  int64_t width() const { return places * stored; }
+  bool plain() const { return places == 1 && stored == channels; }
+};
+Columns columns_of(const TensorDesc& x);
+// weight f32 [O, C·H·W] as [O, H·W·C'] of `dtype`.
+Result<void*> packed_columns(RunContext& context, size_t input, int64_t outputs, const Columns& columns,
+                             DType dtype);
+// weight f32 [C, O, 2, 2] of a transposed convolution as [4, O', C'] of `dtype`.
+Result<void*> packed_transposed(RunContext& context, size_t input, const Shape& shape, DType dtype);
+
 template <class Op>
 Result<std::unique_ptr<Kernel>> made(std::unique_ptr<Op> op) {
   if (Status status = op->init(); !status.ok()) return status;

@@ -48,6 +48,22 @@ class ConvolutionPlan {
 Status finish_convolution(Stream& stream, const Convolution& convolution, const ConvolutionData& data);
 Result<std::unique_ptr<ConvolutionPlan>> plan_convolution(Stream& stream, const Convolution& convolution);
 
+// Gradients of a convolution without bias, residual and ReLU, of one dtype with it.
+struct ConvolutionGradientData {
+  const void *x, *weight, *grad;
+  void *dx, *dweight, *workspace;
+};
+class ConvolutionGradientPlan {
+ public:
+  virtual ~ConvolutionGradientPlan() = default;
+  virtual size_t workspace_bytes() const = 0;
+  // Those that were planned.
+  virtual Status run(Stream& stream, const ConvolutionGradientData& data) = 0;
+};
+Result<std::unique_ptr<ConvolutionGradientPlan>> plan_convolution_gradient(Stream& stream,
+                                                                           const Convolution& convolution,
+                                                                           bool dx, bool dweight);
+
 // Rising; of the keys' lowest `bits`.
 size_t sort_workspace_bytes(int64_t count);
 Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int bits, void* workspace);

@@ -31,12 +31,8 @@ class Linear : public Kernel {
   explicit Linear(const OpCall& call) : call_(call) {}
 
   Status init() {
-    const Shape& x = call_.in[0].shape;
     outputs_ = call_.in[1].shape[0];
-    blocked_ = call_.in[0].layout == Layout::blocked;
-    channels_ = blocked_ ? x[1] : element_count(Shape(x.begin() + 1, x.end()));
-    places_ = blocked_ ? x[2] * x[3] : 1;
-    width_ = (blocked_ ? padded(channels_) : channels_) * places_;
+    columns_ = columns_of(call_.in[0]);
     return {};
   }
 
@@ -45,17 +41,8 @@ class Linear : public Kernel {
     if (rows == 0) return {};
     Stream& stream = stream_of(context);
     const DType dtype = call_.target.compute, out = call_.out[0].dtype;
-    const int64_t count = outputs_ * width_;
-    auto weight = derived(
-        context, {1}, std::string("columns ") + dtype_name(dtype) + (blocked_ ? std::to_string(places_) : ""),
-        count * dtype_size(dtype), [&](void* to) {
-          return with_type(dtype, [&](auto type) {
-            using T = decltype(type);
-            return launch(stream, "pack_columns", grid_of(count), kThreads, pack_columns<T>,
-                          span<const float>(context.in[1]), span<T>(to, count), outputs_, channels_,
-                          width_ / places_, places_);
-          });
-        });
+    const int64_t width = columns_.width();
+    auto weight = packed_columns(context, 1, outputs_, columns_, dtype);
     if (!weight.ok()) return weight.status();
     auto bias = call_.has(2) ? packed_bias(context, 2, outputs_, out) : static_cast<void*>(nullptr);
     if (!bias.ok()) return bias.status();
@@ -63,9 +50,9 @@ class Linear : public Kernel {
     Gemm g;
     g.m = rows;
     g.n = outputs_;
-    g.k = width_;
-    g.a = {context.in[0].data, dtype, width_};
-    g.b = {weight.value(), dtype, width_};
+    g.k = width;
+    g.a = {context.in[0].data, dtype, width};
+    g.b = {weight.value(), dtype, width};
     g.d = {context.out[0].data, out, outputs_};
     if (call_.has(3) && !apart) g.c = {context.in[3].data, out, outputs_};
     g.bias = bias.value();
@@ -81,11 +68,32 @@ class Linear : public Kernel {
 
  private:
   OpCall call_;
-  int64_t outputs_ = 0, channels_ = 0, places_ = 1, width_ = 0;
-  bool blocked_ = false;
+  int64_t outputs_ = 0;
+  Columns columns_{};
 };
 
 }  // namespace
+
+Columns columns_of(const TensorDesc& x) {
+  const Shape& s = x.shape;
+  if (x.layout == Layout::blocked) return {s[1], padded(s[1]), s[2] * s[3]};
+  const int64_t all = element_count(Shape(s.begin() + 1, s.end()));
+  return {all, all, 1};
+}
+
+Result<void*> packed_columns(RunContext& context, size_t input, int64_t outputs, const Columns& c,
+                             DType dtype) {
+  const int64_t count = outputs * c.width();
+  const std::string key = std::string("columns ") + dtype_name(dtype) + ' ' + std::to_string(c.channels);
+  return derived(context, {input}, key, count * dtype_size(dtype), [&](void* to) {
+    return with_type(dtype, [&](auto type) {
+      using T = decltype(type);
+      return launch(stream_of(context), "pack_columns", grid_of(count), kThreads, pack_columns<T>,
+                    span<const float>(context.in[input]), span<T>(to, count), outputs, c.channels, c.stored,
+                    c.places);
+    });
+  });
+}
 
 Result<std::unique_ptr<Kernel>> make_linear(const OpCall& call, Stream&) {
   return made(std::make_unique<Linear>(call));

@@ -32,6 +32,7 @@ def conv_transpose2d(case, inputs, spreads):
 def linear(case, inputs, spreads):
     def run(t):
         y = F.linear(t["x"].flatten(1), t["weight"], t.get("bias"))
+        y = y + t["accumulate"] if "accumulate" in t else y
         return [y.relu() if case["attrs"]["relu"] else y]
 
     return {"out": both(run, inputs, spreads)[0]}

@@ -34,6 +34,23 @@ def add(case, t):
     return [t["a"] + t["b"]]
 
 
+def conv2d(case, t):
+    a = case["attrs"]
+    y = F.conv2d(t["x"], t["weight"], t.get("bias"), a["stride"], a["padding"], a["dilation"], a["groups"])
+    return [behind_norm(y, case, t)]
+
+
+def conv_transpose2d(case, t):
+    y = F.conv_transpose2d(t["x"], t["weight"], t.get("bias"), stride=2)
+    return [behind_norm(y, case, t)]
+
+
+def linear(case, t):
+    y = F.linear(t["x"].flatten(1), t["weight"], t.get("bias"))
+    y = y + t["accumulate"] if "accumulate" in t else y
+    return [y.relu() if case["attrs"]["relu"] else y]
+
+
 def max_pool2d(case, t):
     a = case["attrs"]
     return [F.max_pool2d(t["x"], a["kernel"], a["stride"], a["padding"])]
@@ -153,7 +170,14 @@ def rpn_loss(case, t):
 
 
 # With gradients; those of ALSO have their values from elsewhere.
-ALSO = {"add": add, "max_pool2d": max_pool2d, "upsample_add": upsample_add}
+ALSO = {
+    "add": add,
+    "conv2d": conv2d,
+    "conv_transpose2d": conv_transpose2d,
+    "linear": linear,
+    "max_pool2d": max_pool2d,
+    "upsample_add": upsample_add,
+}
 FORWARD = {
     "add_broadcast": add_broadcast,
     "batch_norm": batch_norm,

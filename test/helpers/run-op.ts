@@ -35,8 +35,8 @@ export const RUNS: Record<string, Run> = {
   conv_transpose2d: (ops, { x, weight, bias }, { attrs }) => ({
     out: ops.convTranspose2d(x!, weight!, { bias, relu: attrs.relu }),
   }),
-  linear: (ops, { x, weight, bias }, { attrs }) => ({
-    out: ops.linear(x!, weight!, { bias, relu: attrs.relu }),
+  linear: (ops, { x, weight, bias, accumulate }, { attrs }) => ({
+    out: ops.linear(x!, weight!, { bias, accumulate, relu: attrs.relu }),
   }),
   max_pool2d: (ops, { x }, { attrs }) => ({
     out: ops.maxPool2d(x!, { kernel: attrs.kernel, stride: attrs.stride, padding: attrs.padding }),

@@ -57,6 +57,25 @@ Status run(const Gemm& g) {
   return {};
 }
 
+// What a place of the output reads, [kh, kw, C]: body(offset among these, element of x).
+template <class Body>
+void each_tap(const Convolution& c, int64_t place, const Body& body) {
+  const int64_t n = place / (c.out_h * c.out_w), oy = place / c.out_w % c.out_h, ox = place % c.out_w;
+  for (int64_t ky = 0; ky < c.kh; ++ky)
+    for (int64_t kx = 0; kx < c.kw; ++kx) {
+      const int64_t y = oy * c.stride[0] - c.padding[0] + ky * c.dilation[0],
+                    x = ox * c.stride[1] - c.padding[1] + kx * c.dilation[1];
+      if (y >= 0 && y < c.h && x >= 0 && x < c.w)
+        body((ky * c.kw + kx) * c.c, ((n * c.h + y) * c.w + x) * c.c);
+    }
+}
+
+void gather(const Convolution& c, const void* x, int64_t place, float* to) {
+  each_tap(c, place, [&](int64_t at, int64_t from) {
+    for (int64_t i = 0; i < c.c; ++i) to[at + i] = load(x, c.dtype, from + i);
+  });
+}
+
 // By im2col, a few rows of the output at a time.
 class Plan final : public ConvolutionPlan {
  public:
@@ -100,15 +119,47 @@ class Plan final : public ConvolutionPlan {
     return {};
   }
 
-  static void gather(const Convolution& c, const void* x, int64_t place, float* to) {
-    const int64_t n = place / (c.out_h * c.out_w), oy = place / c.out_w % c.out_h, ox = place % c.out_w;
-    for (int64_t ky = 0; ky < c.kh; ++ky)
-      for (int64_t kx = 0; kx < c.kw; ++kx, to += c.c) {
-        const int64_t y = oy * c.stride[0] - c.padding[0] + ky * c.dilation[0],
-                      at = ox * c.stride[1] - c.padding[1] + kx * c.dilation[1];
-        if (y < 0 || y >= c.h || at < 0 || at >= c.w) continue;
-        for (int64_t i = 0; i < c.c; ++i) to[i] = load(x, c.dtype, ((n * c.h + y) * c.w + at) * c.c + i);
+  Convolution c_;
+};
+
+// By im2col too: dx from the columns' gradient, dweight one image at a time.
+class GradientPlan final : public ConvolutionGradientPlan {
+ public:
+  explicit GradientPlan(const Convolution& c) : c_(c) {}
+  size_t workspace_bytes() const override { return 0; }
+  Status run(Stream& stream, const ConvolutionGradientData& data) override {
+    return stream.submit([c = c_, data] { return compute(c, data); });
+  }
+
+ private:
+  static Status compute(const Convolution& c, const ConvolutionGradientData& d) {
+    const int64_t k = c.kh * c.kw * c.c, places = c.out_h * c.out_w;
+    std::vector<float> columns(places * k), dx(c.h * c.w * c.c), dweight(d.dweight ? c.o * k : 0);
+    std::vector<float> weight;
+    if (d.dx) weight = loaded({const_cast<void*>(d.weight), c.dtype, k, 0}, 0, c.o, k);
+    for (int64_t n = 0; n < c.n; ++n) {
+      const auto grad = loaded({const_cast<void*>(d.grad), c.dtype, c.o, places * c.o}, n, places, c.o);
+      if (d.dweight) {
+        std::fill(columns.begin(), columns.end(), 0.0f);
+#pragma omp parallel for
+        for (int64_t p = 0; p < places; ++p) gather(c, d.x, n * places + p, columns.data() + p * k);
+        const Status status = cpu::run_gemm(
+            {true, false, c.o, k, places, grad.data(), c.o, columns.data(), k, dweight.data(), k, 1, 1});
+        if (!status.ok()) return status;
       }
+      if (!d.dx) continue;
+      const Status status = cpu::run_gemm(
+          {false, false, places, k, c.o, grad.data(), c.o, weight.data(), k, columns.data(), k});
+      if (!status.ok()) return status;
+      std::fill(dx.begin(), dx.end(), 0.0f);
+      for (int64_t p = 0; p < places; ++p)
+        each_tap(c, p, [&](int64_t at, int64_t to) {
+          for (int64_t i = 0; i < c.c; ++i) dx[to + i] += columns[p * k + at + i];
+        });
+      for (size_t i = 0; i < dx.size(); ++i) store(d.dx, c.dtype, n * dx.size() + i, dx[i]);
+    }
+    for (size_t i = 0; i < dweight.size(); ++i) store(d.dweight, c.dtype, i, dweight[i]);
+    return {};
   }
 
   Convolution c_;
@@ -122,6 +173,12 @@ Status gemm(Stream& stream, const Gemm& g) {
 
 Result<std::unique_ptr<ConvolutionPlan>> plan_convolution(Stream&, const Convolution& convolution) {
   return std::unique_ptr<ConvolutionPlan>(new Plan(convolution));
+}
+
+Result<std::unique_ptr<ConvolutionGradientPlan>> plan_convolution_gradient(Stream&,
+                                                                           const Convolution& convolution,
+                                                                           bool, bool) {
+  return std::unique_ptr<ConvolutionGradientPlan>(new GradientPlan(convolution));
 }
 
 size_t sort_workspace_bytes(int64_t) {
