@@ -1,67 +1,19 @@
-import { closest, distance } from 'fastest-levenshtein';
-import { NlrcnnError } from '../errors.js';
 import type { ModelConfig, NonLocalRoiConfig } from '../models/model-config.js';
 import { BODIES } from '../models/resnet.js';
-
-/** Throws where a value is not what a key takes; `path` names the key. */
-type Check = (value: unknown, path: string) => void;
-
-interface Key<T> {
-  fallback: (config: Partial<T>) => unknown;
-  check: Check;
-}
-type Schema<T> = { [K in keyof T]-?: Key<T> };
-
-function fail(path: string, expected: string, value: unknown): never {
-  const received = JSON.stringify(value)?.slice(0, 80) ?? String(value);
-  throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected ${expected} for ${path} but received ${received}`);
-}
-
-const oneOf =
-  (...values: string[]): Check =>
-  (value, path) => {
-    if (!values.includes(value as string)) fail(path, `one of ${values.join(', ')}`, value);
-  };
-
-const integer =
-  (least: number, most = 1e6): Check =>
-  (value, path) => {
-    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-      fail(path, `an integer from ${least} to ${most}`, value);
-    }
-  };
-
-const number =
-  (least: number, most: number): Check =>
-  (value, path) => {
-    if (typeof value !== 'number' || !(value >= least && value <= most)) {
-      fail(path, `a number from ${least} to ${most}`, value);
-    }
-  };
-
-/** An array of `length` (or of at least one) values that each pass. */
-const list =
-  (check: Check, length?: number): Check =>
-  (value, path) => {
-    const wanted = length ?? 'one or more';
-    if (!Array.isArray(value) || value.length === 0 || (length !== undefined && value.length !== length)) {
-      fail(path, `an array of ${wanted} values`, value);
-    }
-    value.forEach((item, i) => {
-      check(item, `${path}[${i}]`);
-    });
-  };
-
-const positive: Check = (value, path) => {
-  if (typeof value !== 'number' || !(value > 0 && value < 1e6)) fail(path, 'a positive number', value);
-};
-
-const fraction = number(0, 1);
-
-const classNames: Check = (value, path) => {
-  if (!Array.isArray(value) || value.some((name) => typeof name !== 'string'))
-    fail(path, 'an array of strings', value);
-};
+import {
+  type Check,
+  fail,
+  fill,
+  fraction,
+  integer,
+  is,
+  list,
+  number,
+  oneOf,
+  positive,
+  type Schema,
+  strings,
+} from '../schema.js';
 
 const anchorSizes: Check = (value, path) => {
   list(list(positive), 5)(value, path);
@@ -80,8 +32,6 @@ const normalization: Check = (value, path) => {
   const [low, high] = given.percentiles as [number, number];
   if (low >= high) fail(`${path}.percentiles`, 'two rising numbers', given.percentiles);
 };
-
-const is = (value: unknown) => () => value;
 
 const BLOCK: Schema<NonLocalRoiConfig> = {
   heads: {
@@ -104,7 +54,7 @@ const MODEL: Schema<ModelConfig> = {
   backbone: { fallback: is('resnet50'), check: oneOf(...Object.keys(BODIES)) },
   fpn_channels: { fallback: is(256), check: integer(1, 4096) },
   num_classes: { fallback: is(91), check: integer(2, 100000) },
-  class_names: { fallback: is([]), check: classNames },
+  class_names: { fallback: is([]), check: strings },
   norm: { fallback: is('frozen'), check: oneOf('frozen', 'batch') },
   norm_eps: { fallback: is(1e-5), check: number(0, 1) },
   min_size: { fallback: is(800), check: integer(1, 16384) },
@@ -133,26 +83,6 @@ const MODEL: Schema<ModelConfig> = {
     },
   },
 };
-
-function fill<T>(value: unknown, schema: Schema<T>, prefix: string): T {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    fail(prefix.slice(0, -1) || 'the config', 'an object', value);
-  }
-  const keys = Object.keys(schema);
-  for (const key of Object.keys(value)) {
-    if (keys.includes(key)) continue;
-    const near = closest(key, keys);
-    const hint = distance(key, near) <= Math.max(2, key.length / 3) ? `; did you mean ${prefix}${near}?` : '';
-    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected a known key but received ${prefix}${key}${hint}`);
-  }
-  const given = value as Partial<T>;
-  const out: Record<string, unknown> = {};
-  for (const [key, { fallback, check }] of Object.entries(schema) as [string & keyof T, Key<T>][]) {
-    out[key] = given[key] === undefined ? fallback(given) : given[key];
-    check(out[key], `${prefix}${key}`);
-  }
-  return out as T;
-}
 
 /**
  * A config.json with torchvision's defaults where a key is missing.

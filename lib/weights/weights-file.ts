@@ -44,3 +44,27 @@ function halfToNumber(bits: number): number {
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
 }
+
+/** To IEEE 754 binary16, rounded to nearest, ties to even; beyond 65519 to infinity. */
+export function toFloat16(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const out = new Uint16Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const sign = (bits[i]! >>> 16) & 0x8000;
+    const rest = bits[i]! & 0x7fff_ffff;
+    if (rest > 0x7f80_0000) out[i] = sign | 0x7e00;
+    else if (rest >= 0x477f_f000) out[i] = sign | 0x7c00;
+    else if (rest >= 0x3880_0000) {
+      // Normal: 10 bits of fraction, the exponent's bias from 127 to 15; a carry moves into the exponent as it should.
+      const rounded = rest + 0xfff + ((rest >>> 13) & 1);
+      out[i] = sign | ((rounded - 0x3800_0000) >>> 13);
+    } else out[i] = sign | roundHalfEven(Math.abs(values[i]!) * 2 ** 24);
+  }
+  return out;
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}

@@ -1,0 +1,113 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { NlrcnnError } from './errors.js';
+
+/** Throws where a value is not what a key takes; `path` names the key. */
+export type Check = (value: unknown, path: string) => void;
+
+export interface Key<T> {
+  fallback: (config: Partial<T>) => unknown;
+  check: Check;
+  /** The value with what is missing in it filled in; by default as it is. */
+  complete?: (value: unknown, path: string) => unknown;
+}
+export type Schema<T> = { [K in keyof T]-?: Key<T> };
+
+export function fail(path: string, expected: string, value: unknown): never {
+  const received = JSON.stringify(value)?.slice(0, 80) ?? String(value);
+  throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected ${expected} for ${path} but received ${received}`);
+}
+
+export const oneOf =
+  (...values: string[]): Check =>
+  (value, path) => {
+    if (!values.includes(value as string)) fail(path, `one of ${values.join(', ')}`, value);
+  };
+
+export const integer =
+  (least: number, most = 1e6): Check =>
+  (value, path) => {
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+      fail(path, `an integer from ${least} to ${most}`, value);
+    }
+  };
+
+export const number =
+  (least: number, most: number): Check =>
+  (value, path) => {
+    if (typeof value !== 'number' || !(value >= least && value <= most)) {
+      fail(path, `a number from ${least} to ${most}`, value);
+    }
+  };
+
+/** An array of `length` (or of at least one) values that each pass. */
+export const list =
+  (check: Check, length?: number): Check =>
+  (value, path) => {
+    const wanted = length ?? 'one or more';
+    if (!Array.isArray(value) || value.length === 0 || (length !== undefined && value.length !== length)) {
+      fail(path, `an array of ${wanted} values`, value);
+    }
+    value.forEach((item, i) => {
+      check(item, `${path}[${i}]`);
+    });
+  };
+
+export const positive: Check = (value, path) => {
+  if (typeof value !== 'number' || !(value > 0 && value < 1e6)) fail(path, 'a positive number', value);
+};
+
+export const fraction = number(0, 1);
+
+export const strings: Check = (value, path) => {
+  if (!Array.isArray(value) || value.some((name) => typeof name !== 'string'))
+    fail(path, 'an array of strings', value);
+};
+
+/** Null, or what passes. */
+export const optional =
+  (check: Check): Check =>
+  (value, path) => {
+    if (value !== null) check(value, path);
+  };
+
+export const bool: Check = (value, path) => {
+  if (typeof value !== 'boolean') fail(path, 'true or false', value);
+};
+
+export const text: Check = (value, path) => {
+  if (typeof value !== 'string' || value === '') fail(path, 'a string', value);
+};
+
+export const is = (value: unknown) => () => value;
+
+/** A key that holds an object of its own schema. */
+export const section = <T>(schema: Schema<T>): Key<unknown> => ({
+  fallback: is({}),
+  check: () => {},
+  complete: (value, path) => fill(value, schema, `${path}.`),
+});
+
+/**
+ * `value` with defaults where a key is missing.
+ * @throws NlrcnnError ERR_NLRCNN_CONFIG for unknown keys and for values that a key does not take.
+ */
+export function fill<T>(value: unknown, schema: Schema<T>, prefix: string): T {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    fail(prefix.slice(0, -1) || 'the config', 'an object', value);
+  }
+  const keys = Object.keys(schema);
+  for (const key of Object.keys(value)) {
+    if (keys.includes(key)) continue;
+    const near = closest(key, keys);
+    const hint = distance(key, near) <= Math.max(2, key.length / 3) ? `; did you mean ${prefix}${near}?` : '';
+    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected a known key but received ${prefix}${key}${hint}`);
+  }
+  const given = value as Partial<T>;
+  const out: Record<string, unknown> = {};
+  for (const [key, { fallback, check, complete }] of Object.entries(schema) as [string & keyof T, Key<T>][]) {
+    const own = given[key] === undefined ? fallback(given) : given[key];
+    check(own, `${prefix}${key}`);
+    out[key] = complete ? complete(own, `${prefix}${key}`) : own;
+  }
+  return out as T;
+}

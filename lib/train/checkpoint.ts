@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { NlrcnnError } from '../errors.js';
+import type { HostParameter } from '../layers/parameters.js';
+import { SafetensorsFile } from '../weights/safetensors.js';
+import { type WrittenFile, writeSafetensors } from '../weights/write-safetensors.js';
+
+/** Named tensors of a checkpoint, each set a file of its own. */
+export type TensorSets = Readonly<Record<string, ReadonlyMap<string, HostParameter>>>;
+
+/** What goes on from a checkpoint exactly as the run would have gone on. */
+export interface Checkpoint<S> {
+  /** Steps done. */
+  step: number;
+  /** Everything that is no tensor; JSON. */
+  state: S;
+  tensors: TensorSets;
+}
+
+interface Manifest<S> {
+  format: number;
+  step: number;
+  state: S;
+  files: Record<string, WrittenFile>;
+}
+
+export interface FoundCheckpoint<S> {
+  path: string;
+  checkpoint: Checkpoint<S>;
+  /** Newer ones that cannot be used, and why. */
+  passed: string[];
+}
+
+const FORMAT = 1;
+const PREFIX = 'checkpoint-';
+/** What a kill may leave behind: being written, being removed. */
+const UNFINISHED = /^\.(writing|removing)-/;
+const MANIFEST = 'state.json';
+
+/**
+ * Writes `FOLDER/checkpoint-STEP` so that it is there whole or not at all: into a folder of another name, each file and the
+ * folder flushed to the disk, then renamed. Older ones beyond the newest `keep` are removed afterwards.
+ * @throws NlrcnnError ERR_NLRCNN_IO where it cannot be written; what was there before stays.
+ */
+export async function saveCheckpoint<S>(
+  folder: string,
+  { step, state, tensors }: Checkpoint<S>,
+  keep: number,
+): Promise<string> {
+  const name = `${PREFIX}${String(step).padStart(8, '0')}`;
+  const writing = join(folder, `.writing-${name}`);
+  const path = join(folder, name);
+  try {
+    await rm(writing, { recursive: true, force: true });
+    await mkdir(writing);
+    const files: Record<string, WrittenFile> = {};
+    for (const [set, values] of Object.entries(tensors)) {
+      const file = `${set}.safetensors`;
+      files[file] = await writeSafetensors(join(writing, file), values, { step: String(step) });
+    }
+    const manifest: Manifest<S> = { format: FORMAT, step, state, files };
+    await writeDurably(join(writing, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`);
+    await syncFolder(writing);
+    await removeFolder(folder, name);
+    await rename(writing, path);
+    await syncFolder(folder);
+  } catch (cause) {
+    if (cause instanceof NlrcnnError) throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected to write ${path} but it failed (${code})`, { cause });
+  }
+  for (const old of (await listCheckpoints(folder)).slice(keep)) await removeFolder(folder, old);
+  return path;
+}
+
+/** The newest checkpoint that is whole, read and verified; undefined where there is none. */
+export async function latestCheckpoint<S>(folder: string): Promise<FoundCheckpoint<S> | undefined> {
+  const passed: string[] = [];
+  for (const name of await listCheckpoints(folder)) {
+    const path = join(folder, name);
+    try {
+      return { path, checkpoint: await readCheckpoint<S>(path), passed };
+    } catch (error) {
+      passed.push(`${name}: ${(error as Error).message}`);
+    }
+  }
+  if (passed.length === 0) return undefined;
+  throw new NlrcnnError(
+    'ERR_NLRCNN_IO',
+    `Expected a checkpoint in ${folder} that can be read but received none: ${passed.join('; ')}`,
+  );
+}
+
+/** Names, newest first. */
+export async function listCheckpoints(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  const stepOf = (name: string) => Number(name.slice(PREFIX.length));
+  return names
+    .filter((name) => name.startsWith(PREFIX) && Number.isInteger(stepOf(name)))
+    .sort((a, b) => stepOf(b) - stepOf(a));
+}
+
+/** Removes what a killed run left unfinished. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (UNFINISHED.test(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Replaces or makes a file so that it is there whole, with the old content or the new one. */
+export async function replaceFile(path: string, data: string | Uint8Array): Promise<void> {
+  await writeDurably(`${path}.writing`, data);
+  await rename(`${path}.writing`, path);
+}
+
+async function readCheckpoint<S>(path: string): Promise<Checkpoint<S>> {
+  const manifest = JSON.parse(await readFile(join(path, MANIFEST), 'utf8')) as Manifest<S>;
+  if (manifest.format !== FORMAT) throw new Error(`format ${manifest.format} is not known`);
+  const tensors: Record<string, Map<string, HostParameter>> = {};
+  for (const [file, { sha256 }] of Object.entries(manifest.files)) {
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(join(path, file)), hash);
+    if (hash.digest('hex') !== sha256) throw new Error(`${file} is not as it was written`);
+    tensors[file.replace(/\.safetensors$/, '')] = await readTensors(join(path, file));
+  }
+  return { step: manifest.step, state: manifest.state, tensors };
+}
+
+async function readTensors(path: string): Promise<Map<string, HostParameter>> {
+  const file = await SafetensorsFile.open(path);
+  try {
+    const tensors = new Map<string, HostParameter>();
+    for (const [name, { shape }] of file.entries) tensors.set(name, { shape, data: await file.read(name) });
+    return tensors;
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeDurably(path: string, data: string | Uint8Array): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    await file.writeFile(data);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Under another name first, so that a kill on the way leaves no part of it under its own. */
+async function removeFolder(folder: string, name: string): Promise<void> {
+  const removing = join(folder, `.removing-${name}`);
+  try {
+    await rm(removing, { recursive: true, force: true });
+    await rename(join(folder, name), removing);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return;
+  }
+  await rm(removing, { recursive: true, force: true });
+}
