@@ -111,3 +111,14 @@ export function fill<T>(value: unknown, schema: Schema<T>, prefix: string): T {
   }
   return out as T;
 }
+
+/** JSON as people write it: objects a key a line, arrays on one line. */
+export function formatConfig(value: unknown, indent = ''): string {
+  if (Array.isArray(value)) return `[${value.map((item) => formatConfig(item)).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const inner = `${indent}  `;
+  const lines = Object.entries(value).map(
+    ([key, own]) => `${inner}${JSON.stringify(key)}: ${formatConfig(own, inner)}`,
+  );
+  return `{\n${lines.join(',\n')}\n${indent}}`;
+}

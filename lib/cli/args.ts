@@ -3,10 +3,12 @@ import { parseArgs } from 'node:util';
 /** Wrong usage: exit code 2. */
 export class UsageError extends Error {}
 
-type Options = Record<string, { type: 'string' | 'boolean'; short?: string }>;
+type Options = Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean }>;
+
+type Value<T extends Options[string]> = T['type'] extends 'boolean' ? boolean : string;
 
 interface Parsed<T extends Options> {
-  values: { [K in keyof T]?: T[K]['type'] extends 'boolean' ? boolean : string };
+  values: { [K in keyof T]?: T[K]['multiple'] extends true ? Value<T[K]>[] : Value<T[K]> };
   positionals: string[];
 }
 

@@ -3,6 +3,7 @@ import { isNlrcnnError } from '../errors.js';
 import { version } from '../version.js';
 import { UsageError } from './args.js';
 import { doctor } from './doctor.js';
+import { initConfig } from './init-config.js';
 import { segment } from './segment.js';
 
 interface Command {
@@ -16,6 +17,7 @@ const COMMANDS: Record<string, Command> = {
     summary: 'find the objects of pictures: JSON, overlays, label maps, COCO results, polygons',
     run: segment,
   },
+  'init-config': { summary: 'print a complete training config, made for a data set', run: initConfig },
   doctor: { summary: 'what this machine and this build offer', run: doctor },
 };
 
@@ -25,7 +27,7 @@ Usage: nlrcnn COMMAND [options]
 
 Commands:
 ${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(13)}${summary}`)
   .join('\n')}
 
 Options:

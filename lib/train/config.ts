@@ -239,21 +239,37 @@ const SAMPLING: Schema<SamplingConfig> = {
   box_positive_fraction: top('box_positive_fraction', fraction),
 };
 
+/** pycocotools' twelve, in its order. */
+export const COCO_NAMES = [
+  'AP',
+  'AP50',
+  'AP75',
+  'APs',
+  'APm',
+  'APl',
+  'AR1',
+  'AR10',
+  'AR100',
+  'ARs',
+  'ARm',
+  'ARl',
+] as const;
+
+/** What each metric is called in evaluations.jsonl; the first is best where nothing is said. */
+const METRICS: Record<EvaluationConfig['metrics'][number], string[]> = {
+  coco: ['segm', 'bbox'].flatMap((type) => COCO_NAMES.map((name) => `${type}_${name}`)),
+  stardist: Array.from({ length: 9 }, (_, i) => `stardist_${(0.5 + 0.05 * i).toFixed(2)}`),
+  cityscapes: ['cityscapes_AP', 'cityscapes_AP50'],
+};
+
 const EVALUATION: Schema<EvaluationConfig> = {
-  metrics: { fallback: is(['coco']), check: list(oneOf('coco', 'stardist', 'cityscapes')) },
+  metrics: { fallback: is(['coco']), check: list(oneOf(...Object.keys(METRICS))) },
   best: {
-    fallback: ({ metrics = ['coco'] }) => BEST[metrics[0]!] ?? BEST.coco,
+    fallback: ({ metrics }) => METRICS[metrics?.[0] ?? 'coco']?.[0],
     check: text,
   },
   max_pictures: { fallback: is(null), check: optional(integer(1, 1e9)) },
   score: { fallback: is(0.5), check: fraction },
-};
-
-/** What is best where nothing is said. */
-const BEST: Record<string, string> = {
-  coco: 'segm_AP',
-  stardist: 'stardist_0.50',
-  cityscapes: 'cityscapes_AP',
 };
 
 const TRAINING: Schema<TrainingConfig> = {
@@ -310,6 +326,11 @@ export function parseTrainingConfig(value: unknown): TrainingConfig {
   if (schedule.type === 'multi_step' && schedule.milestones.length === 0) {
     fail('schedule.milestones', 'one or more steps for schedule.type multi_step', schedule.milestones);
   }
+  const names = config.evaluation.metrics.flatMap((metric) => METRICS[metric]);
+  if (config.model.architecture === 'fasterrcnn' && config.evaluation.best.startsWith('segm_')) {
+    config.evaluation.best = config.evaluation.best.replace('segm_', 'bbox_');
+  }
+  oneOf(...names)(config.evaluation.best, 'evaluation.best');
   if (config.optimizer.nesterov && config.optimizer.momentum === 0) {
     fail('optimizer.momentum', 'a positive number with optimizer.nesterov', 0);
   }
