@@ -12,10 +12,12 @@ import { invalidArgument, NlrcnnError } from './errors.js';
 import { decodeImage, type ImageInput, type Pixels } from './images/decode.js';
 import { Parameters } from './layers/parameters.js';
 import type { Rle } from './masks/rle.js';
-import { makeNetwork, type Network } from './models/mask-rcnn.js';
+import { attentionRow } from './models/attention.js';
+import { makeNetwork, type Network, type Results } from './models/mask-rcnn.js';
 import type { ModelConfig } from './models/model-config.js';
 import { PlanCache } from './models/plan-cache.js';
 import { geometryOf, type PictureSize, pictureSize } from './models/transform.js';
+import type { Tensor } from './tensor.js';
 import { loadWeights, type WeightsSource } from './weights/load.js';
 
 export interface LoadModelOptions extends WeightsSource {
@@ -54,6 +56,30 @@ export interface Segmentation {
   milliseconds: { decode: number; network: number; total: number };
 }
 
+export interface AttentionOptions {
+  /** Which detection, by falling score from 0 on, as `segment` lists them without `score`. */
+  roi: number;
+  /** Before which head. Default: `mask` where the block is there, else `box` */
+  head?: 'box' | 'mask' | undefined;
+}
+
+/** What one RoI gathers from which others of its picture. */
+export interface Attention {
+  width: number;
+  height: number;
+  head: 'box' | 'mask';
+  /** All RoIs that the block saw: before the mask head the detections, before the box head the proposals. */
+  rois: { box: Detection['box'] }[];
+  /** Index of the chosen RoI in `rois`: before the box head, the proposal that overlaps the detection most. */
+  roi: number;
+  /** By RoI, the mean over `perHead`. Of the Gaussians they sum to 1. */
+  weights: number[];
+  /** [num_heads][rois.length] */
+  perHead: number[][];
+  /** By falling score. */
+  detections: Detection[];
+}
+
 /** Shapes whose plans are kept; each holds some hundred kilobytes of kernels beside the shared arena. */
 const KEPT_PLANS = 16;
 /** Pictures worked on at once: while the device does one, others are decoded; a GPU does several. */
@@ -72,11 +98,17 @@ export async function loadModel(options: LoadModelOptions = {}): Promise<Model> 
   return new Model(name, config, device, precision, new Parameters(state, device));
 }
 
+interface Planned {
+  plan: NativePlan;
+  /** See Embeddings. */
+  wF?: Tensor | undefined;
+}
+
 /** A network on a device. Frees its memory on `dispose()` or at the end of a `using` block. */
 export class Model implements Disposable {
   readonly #parameters: Parameters;
   readonly #network: Network;
-  readonly #plans = new PlanCache<{ plan: NativePlan }>(KEPT_PLANS);
+  readonly #plans = new PlanCache<Planned>(KEPT_PLANS);
   #disposed = false;
 
   /** @internal */
@@ -148,19 +180,83 @@ export class Model implements Disposable {
     }
   }
 
+  /**
+   * Which other RoIs of a picture a detection attends to in the Non-local RoI block (arXiv 1807.05361), in fp32 or tf32.
+   *
+   * @throws NlrcnnError ERR_NLRCNN_UNSUPPORTED for a model without the block before that head, and in 16 bits;
+   * ERR_NLRCNN_ARGUMENT for a detection that the picture does not have; else as `segment`.
+   */
+  async attention(image: ImageInput, { roi, head }: AttentionOptions): Promise<Attention> {
+    this.#check(undefined);
+    const block = this.config.non_local_roi;
+    const chosen = head ?? (block?.heads.includes('mask') ? 'mask' : 'box');
+    if (!block?.heads.includes(chosen) || this.precision === 'fp16' || this.precision === 'bf16') {
+      const received = block ? `${block.heads.join(', ')} in ${this.precision}` : 'none';
+      throw new NlrcnnError(
+        'ERR_NLRCNN_UNSUPPORTED',
+        `Expected a Non-local RoI block before the ${chosen} head, in fp32 or tf32, but received ${received}`,
+      );
+    }
+    const pixels = await decodeImage(image);
+    const { width, height } = pixels;
+    const size = pictureSize(height, width, this.config);
+    const { plan, wF } = this.#attentionPlan(pixels, size, chosen);
+    const outputs = await plan.run([pixels.data, geometryOf(size)]);
+    const [boxes, counts, phi, psi] = outputs.splice(-4) as [HostTensor, HostTensor, HostTensor, HostTensor];
+    const detections = readDetections(outputs, this.config, height, width);
+    if (!Number.isInteger(roi) || roi < 0 || roi >= detections.length) {
+      throw invalidArgument(`a detection of the picture, 0 to ${detections.length - 1},`, 'roi', roi);
+    }
+    const count = Number(counts.data[0]);
+    const scale = chosen === 'box' ? size.boxScale : ([1, 1] as const);
+    const rois = Array.from({ length: count }, (_, i) => {
+      const box = [0, 1, 2, 3].map((c) => Number(boxes.data[4 * i + c]) * scale[c % 2]!);
+      return { box: box as Detection['box'] };
+    });
+    const own = chosen === 'box' ? nearest(rois, detections[roi]!.box) : roi;
+    const embeddings = {
+      phi: phi.data as Float32Array,
+      psi: psi.data as Float32Array,
+      wF: wF && ((await wF.read()).data as Float32Array),
+    };
+    const rowLength = phi.shape.slice(1).reduce((a, b) => a * b, 1);
+    const perHead = attentionRow(embeddings, own, count, rowLength, block).map((row) => Array.from(row));
+    const weights = rois.map((_, j) => perHead.reduce((sum, row) => sum + row[j]!, 0) / perHead.length);
+    return { width, height, head: chosen, rois, roi: own, weights, perHead, detections };
+  }
+
+  #attentionPlan(pixels: Pixels, size: PictureSize, head: 'box' | 'mask'): Planned {
+    return this.#plan(pixels, size, head, (recorder, results) => {
+      const { phi, psi, wF } = this.#network.embeddings(recorder, results, head)!;
+      const rois =
+        head === 'box'
+          ? [results.proposals, results.proposalCount]
+          : [results.boxes, results.detections.count];
+      return { outputs: [...detectionTensors(results), ...rois, phi, psi], wF };
+    });
+  }
+
+  #planFor(pixels: Pixels, size: PictureSize): NativePlan {
+    return this.#plan(pixels, size, '', (_, results) => ({ outputs: detectionTensors(results) })).plan;
+  }
+
   /** One plan serves all pictures of a padded size, as long as their pixels fit into its input. */
-  #planFor({ data, channels }: Pixels, size: PictureSize): NativePlan {
+  #plan(
+    { data, channels }: Pixels,
+    size: PictureSize,
+    kind: string,
+    choose: (recorder: Recorder, results: Results) => { outputs: Tensor[]; wF?: Tensor | undefined },
+  ): Planned {
     const dtype = data instanceof Uint8Array ? 'uint8' : data instanceof Uint16Array ? 'uint16' : 'float32';
     const rows = 2 ** Math.ceil(Math.log2(data.length / channels));
-    return this.#plans.get([...size.padded, rows, channels, dtype].join(), () => {
+    return this.#plans.get([...size.padded, rows, channels, dtype, kind].join(), () => {
       const recorder = new Recorder(this.device, this.precision);
       const input = recorder.input(dtype, [rows, 1, channels], true);
       const geometry = recorder.input('float32', [8]);
       const results = this.#network.forward(recorder, input, { ...size, geometry });
-      const { scores, labels, count } = results.detections;
-      const masks = results.mask ? [results.mask.bytes, results.mask.offsets] : [];
-      return { plan: recorder.finish([results.boxes, scores, labels, count, ...masks]) };
-    }).plan;
+      const { outputs, wF } = choose(recorder, results);
+      return { plan: recorder.finish(outputs), wF };
+    });
   }
 
   /** Microseconds of each op for one picture: [op, µs][]. */
@@ -196,6 +292,23 @@ function checkOptions({ score, maxDetections, signal }: SegmentOptions): void {
   }
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw invalidArgument('an AbortSignal', 'signal', signal);
+}
+
+function detectionTensors({ boxes, detections, mask }: Results): Tensor[] {
+  const { scores, labels, count } = detections;
+  return [boxes, scores, labels, count, ...(mask ? [mask.bytes, mask.offsets] : [])];
+}
+
+/** Index of the box that overlaps `of` most. */
+function nearest(rois: readonly { box: Detection['box'] }[], of: Detection['box']): number {
+  const overlaps = rois.map(({ box }) => {
+    const across = Math.min(box[2], of[2]) - Math.max(box[0], of[0]);
+    const down = Math.min(box[3], of[3]) - Math.max(box[1], of[1]);
+    const both = across > 0 && down > 0 ? across * down : 0;
+    const area = (b: Detection['box']) => (b[2] - b[0]) * (b[3] - b[1]);
+    return both / (area(box) + area(of) - both);
+  });
+  return overlaps.reduce((best, value, i) => (value > overlaps[best]! ? i : best), 0);
 }
 
 /** The plan's outputs (boxes, scores, labels, count, and of masks: bytes, offsets) as objects. */

@@ -6,6 +6,7 @@ import { preprocess } from '../ops/preprocess.js';
 import type { Tensor } from '../tensor.js';
 import { FeaturePyramid } from './fpn.js';
 import type { ModelConfig } from './model-config.js';
+import type { Embeddings } from './non-local-roi.js';
 import { ResNet } from './resnet.js';
 import { BoxHead, type BoxStages } from './roi-heads.js';
 import { RegionProposals } from './rpn.js';
@@ -82,5 +83,10 @@ export class FasterRcnn {
       detections,
       boxes: boxRescale(context, detections.boxes, size.boxScale, size.geometry),
     };
+  }
+
+  /** What the block before the box head compares proposals by; undefined without one. */
+  embeddings(context: OpContext, { box, proposalCount }: BoxResults): Embeddings | undefined {
+    return this.#box.embeddings(context, box, proposalCount);
   }
 }

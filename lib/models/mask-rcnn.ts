@@ -4,6 +4,7 @@ import { maskRle } from '../ops/mask_rle.js';
 import type { Tensor } from '../tensor.js';
 import { type BoxResults, FasterRcnn } from './faster-rcnn.js';
 import type { ModelConfig } from './model-config.js';
+import type { Embeddings } from './non-local-roi.js';
 import { MaskHead, type MaskStages } from './roi-heads.js';
 import type { PictureSize } from './transform.js';
 
@@ -17,6 +18,8 @@ export interface Network {
   forward(context: OpContext, pixels: Tensor, size: PictureSize): Results;
   /** Mask logits of all classes, for inspection; undefined without a mask head. */
   maskLogits(context: OpContext, results: Results): Tensor | undefined;
+  /** What the block before a head compares RoIs by; undefined without such a block. */
+  embeddings(context: OpContext, results: Results, head: 'box' | 'mask'): Embeddings | undefined;
 }
 
 /** torchvision's MaskRCNN over a ResNet with FPN, one picture at a time. */
@@ -44,6 +47,11 @@ class MaskRcnn implements Network {
   maskLogits(context: OpContext, { mask, detections }: Results): Tensor | undefined {
     return mask && this.#mask.allLogits(context, mask.features, detections.count);
   }
+
+  embeddings(context: OpContext, results: Results, head: 'box' | 'mask'): Embeddings | undefined {
+    if (head === 'box') return this.#boxes.embeddings(context, results);
+    return results.mask && this.#mask.embeddings(context, results.mask, results.detections.count);
+  }
 }
 
 /** The network that `config.architecture` names. */
@@ -53,5 +61,7 @@ export function makeNetwork(parameters: ParameterSource, config: ModelConfig): N
   return {
     forward: (context, pixels, size) => network.forward(context, pixels, size),
     maskLogits: () => undefined,
+    embeddings: (context, results, head) =>
+      head === 'box' ? network.embeddings(context, results) : undefined,
   };
 }

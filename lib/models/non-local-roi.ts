@@ -1,6 +1,7 @@
 import type { OpContext } from '../device.js';
 import type { ParameterSource, Weight } from '../layers/parameters.js';
 import { addBroadcast } from '../ops/add_broadcast.js';
+import { conv2d } from '../ops/conv2d.js';
 import { linear } from '../ops/linear.js';
 import { nonLocalRoi } from '../ops/non_local_roi.js';
 import type { Tensor } from '../tensor.js';
@@ -18,6 +19,15 @@ export interface RoiRows {
 export interface Fused {
   x: Tensor;
   y?: Tensor;
+}
+
+/** What pairs of RoIs are compared by, for inspection. */
+export interface Embeddings {
+  /** phi(x) and psi(x), [K, D_f, H, W]; x itself for `gaussian`. */
+  phi: Tensor;
+  psi: Tensor;
+  /** float32 [1, 2·D_f·H·W], of `concatenation` alone; on the device. */
+  wF?: Tensor | undefined;
 }
 
 interface Pair {
@@ -50,6 +60,13 @@ export class NonLocalRoi {
     this.#wF = config.pairwise === 'concatenation' ? parameters.weight(`${name}.w_f.weight`) : undefined;
     // A 1×1 convolution of what is the same at each place is a product with its matrix.
     this.#wZ = config.fusion === 'add' ? pair('w_z', [channels, config.value_channels]) : undefined;
+  }
+
+  /** x [K, D, H, W] */
+  embed(context: OpContext, x: Tensor, count?: Tensor): Embeddings {
+    const conv = (pair: Pair | undefined) =>
+      pair ? conv2d(context, x, pair.weight(context), { bias: pair.bias(context), count }) : x;
+    return { phi: conv(this.#phi), psi: conv(this.#psi), wF: this.#wF?.(context) };
   }
 
   /** x [K, D, H, W] */

@@ -7,7 +7,7 @@ import { maskProbs } from '../ops/mask_probs.js';
 import { roiAlign } from '../ops/roi_align.js';
 import type { Tensor } from '../tensor.js';
 import type { ModelConfig } from './model-config.js';
-import { type Fused, NonLocalRoi, type RoiRows } from './non-local-roi.js';
+import { type Embeddings, type Fused, NonLocalRoi, type RoiRows } from './non-local-roi.js';
 
 const BOX_SIZE = 7;
 const MASK_SIZE = 14;
@@ -89,6 +89,11 @@ export class BoxHead {
       box_regression: this.#deltas.forward(context, head, { count }),
     };
   }
+
+  /** What the block compares RoIs by; undefined without one. */
+  embeddings(context: OpContext, { box_pool }: BoxStages, count: Tensor): Embeddings | undefined {
+    return this.#block?.embed(context, box_pool, count);
+  }
 }
 
 /** What each stage of the mask head gave, rows as the RoIs. */
@@ -142,6 +147,11 @@ export class MaskHead {
       labels,
       count,
     });
+  }
+
+  /** What the block compares RoIs by; undefined without one. */
+  embeddings(context: OpContext, { mask_pool }: MaskStages, count: Tensor): Embeddings | undefined {
+    return this.#block?.embed(context, mask_pool, count);
   }
 
   /** Logits of all classes, [D, C, 28, 28]: for training, and for inspection. */
