@@ -6,6 +6,7 @@ export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './data
 export type { Device, DeviceOption, Precision } from './device.js';
 export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
 export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
+export { type AttentionOverlayOptions, drawAttention } from './masks/attention-overlay.js';
 export { type CocoResult, toCocoResults } from './masks/coco-results.js';
 export { labelMapPng, toLabelMap } from './masks/label-map.js';
 export { drawOverlay, type OverlayOptions } from './masks/overlay.js';
@@ -23,6 +24,8 @@ export {
   rleToBbox,
 } from './masks/rle.js';
 export {
+  type Attention,
+  type AttentionOptions,
   type Detection,
   type LoadModelOptions,
   loadModel,

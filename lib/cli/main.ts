@@ -2,6 +2,7 @@
 import { isNlrcnnError } from '../errors.js';
 import { version } from '../version.js';
 import { UsageError } from './args.js';
+import { attention } from './attention.js';
 import { doctor } from './doctor.js';
 import { initConfig } from './init-config.js';
 import { segment } from './segment.js';
@@ -18,6 +19,7 @@ const COMMANDS: Record<string, Command> = {
     run: segment,
   },
   'init-config': { summary: 'print a complete training config, made for a data set', run: initConfig },
+  attention: { summary: 'draw which other objects one attends to', run: attention },
   doctor: { summary: 'what this machine and this build offer', run: doctor },
 };
 

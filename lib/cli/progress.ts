@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
+import type { StepRecord } from '../train/trainer.js';
 
 export interface Progress {
   step(): void;
@@ -15,4 +16,74 @@ export function startProgress(total: number): Progress {
   );
   bar.start(total, 0);
   return { step: () => bar.increment(), stop: () => bar.stop() };
+}
+
+export interface TrainingProgress {
+  step(record: StepRecord): void;
+  /** A line of its own. */
+  note(text: string): void;
+  stop(): void;
+}
+
+/** Steps whose mean is shown. */
+const RECENT = 20;
+/** Seconds between lines where standard error is no terminal. */
+const LINE_EVERY = 10;
+
+/** Time left, losses and throughput on standard error: a bar on a terminal, else a line now and then. */
+export function startTrainingProgress(total: number, done: number): TrainingProgress {
+  const recent: StepRecord[] = [];
+  const write = (text: string) => process.stderr.write(`${text}\n`);
+  const add = (record: StepRecord) => {
+    recent.push(record);
+    if (recent.length > RECENT) recent.shift();
+    return summary(recent, total);
+  };
+  if (!process.stderr.isTTY) {
+    let last = Number.NEGATIVE_INFINITY;
+    return {
+      step(record) {
+        const text = add(record);
+        const now = performance.now();
+        if (now - last < 1000 * LINE_EVERY && record.step !== total) return;
+        last = now;
+        write(`step ${record.step}/${total}  ${text}`);
+      },
+      note: write,
+      stop: () => {},
+    };
+  }
+  const bar = new SingleBar(
+    { format: '{bar} {value}/{total}  {text}', stream: process.stderr, barsize: 24 },
+    Presets.shades_classic,
+  );
+  bar.start(total, done, { text: '' });
+  return {
+    step: (record) => bar.update(record.step, { text: add(record) }),
+    note(text) {
+      process.stderr.write('\r\x1b[K');
+      write(text);
+      bar.render();
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+/** `loss 1.234 (classifier 0.21, …)  lr 2.0e-4  3.1 pictures/s  1:02:03 left`. */
+function summary(recent: readonly StepRecord[], total: number): string {
+  const mean = (value: (record: StepRecord) => number) =>
+    recent.reduce((sum, record) => sum + value(record), 0) / recent.length;
+  const { step, lr, losses } = recent.at(-1)!;
+  const parts = Object.keys(losses).map(
+    (name) => `${name.replace(/^loss_/, '')} ${mean((record) => record.losses[name] ?? 0).toFixed(3)}`,
+  );
+  const seconds = mean((record) => record.seconds);
+  const rate = mean((record) => record.images) / seconds;
+  return `loss ${mean(({ loss }) => loss).toFixed(3)} (${parts.join(', ')})  lr ${lr.toExponential(1)}  ${rate.toPrecision(3)} pictures/s  ${clock((total - step) * seconds)} left`;
+}
+
+function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
 }

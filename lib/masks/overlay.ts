@@ -1,30 +1,16 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
-import sharp from 'sharp';
-import { decodeImage, type ImageInput, type Pixels } from '../images/decode.js';
+import type { ImageInput } from '../images/decode.js';
 import { Font } from '../images/font.js';
 import type { Detection, Segmentation } from '../model.js';
+import { blend, type Canvas, type Color, type PaintOptions, paintPicture, toPng } from './canvas.js';
 import { decodeRle } from './rle.js';
 
-export interface OverlayOptions {
+export interface OverlayOptions extends PaintOptions {
   /** Only detections of at least this score. */
   score?: number | undefined;
-  /** Gray values at these percentiles are shown as black and white; default for 16 bit and float: 1 and 99.8. */
-  percentiles?: readonly [number, number] | undefined;
-  /** How many times larger than the picture; default: whole times until a side has 768 pixels. */
-  scale?: number | undefined;
 }
 
-type Color = readonly [number, number, number];
-
-/** RGB being drawn on. */
-interface Canvas {
-  data: Uint8Array;
-  width: number;
-  height: number;
-}
-
-const COMFORTABLE = 768;
 const FILL = 0.35;
 /** With more objects than this a label is drawn only where it is no wider than its box. */
 const FEW = 30;
@@ -35,19 +21,8 @@ export async function drawOverlay(
   { detections }: Segmentation,
   options: OverlayOptions = {},
 ): Promise<Buffer> {
-  const pixels = await decodeImage(image);
-  const longest = Math.max(pixels.width, pixels.height);
-  const scale = options.scale ?? Math.max(1, Math.ceil(COMFORTABLE / longest));
-  const width = Math.round(pixels.width * scale);
-  const height = Math.round(pixels.height * scale);
-  const data = await sharp(toEightBit(pixels, options.percentiles), {
-    raw: { width: pixels.width, height: pixels.height, channels: pixels.channels },
-  })
-    .resize(width, height, { fit: 'fill' })
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer();
-  const canvas = { data, width, height };
+  const { canvas, scale } = await paintPicture(image, options);
+  const { width, height } = canvas;
   const shown = detections.filter((detection) => detection.score >= (options.score ?? 0));
   const thickness = Math.max(1, Math.round(Math.max(width, height) / 700));
   let rested = performance.now();
@@ -58,9 +33,7 @@ export async function drawOverlay(
     rested = performance.now();
   }
   await drawLabels(canvas, shown, scale);
-  return sharp(canvas.data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+  return toPng(canvas);
 }
 
 /** Hues a golden angle apart, alternately light and deep. */
@@ -75,37 +48,21 @@ function colorOf(index: number): Color {
   return [channel(0), channel(8), channel(4)];
 }
 
-function toEightBit({ data }: Pixels, percentiles: readonly [number, number] | undefined): Uint8Array {
-  if (data instanceof Uint8Array && !percentiles) return data;
-  // A sample tells the percentiles well enough to look at.
-  const every = Math.ceil(data.length / 65536);
-  const sorted = data.filter((_, i) => i % every === 0).sort();
-  const [low, high] = (percentiles ?? [1, 99.8]).map(
-    (p) => sorted[Math.round((p / 100) * (sorted.length - 1))]!,
-  ) as [number, number];
-  const span = Math.max(high - low, Number.MIN_VALUE);
-  return Uint8Array.from(data, (v) => Math.max(0, Math.min(255, Math.round(((v - low) / span) * 255))));
-}
-
-function blend({ data, width, height }: Canvas, x: number, y: number, color: Color, alpha: number): void {
-  if (x < 0 || y < 0 || x >= width || y >= height) return;
-  const at = 3 * (y * width + x);
-  for (let c = 0; c < 3; c++) data[at + c] = Math.round(data[at + c]! * (1 - alpha) + color[c]! * alpha);
-}
-
 /** Fill and contour of a mask, or of the box where there is none. */
-function drawShape(
+export function drawShape(
   canvas: Canvas,
-  { box, mask }: Detection,
+  { box, mask }: Pick<Detection, 'box' | 'mask'>,
   color: Color,
   scale: number,
   thickness: number,
+  fill = FILL,
+  contour = 1,
 ): void {
   const [x1, y1, x2, y2] = box.map((v) => Math.round(v * scale)) as Detection['box'];
   if (!mask) {
     for (let t = 0; t < thickness; t++) {
-      for (let x = x1; x < x2; x++) for (const y of [y1 + t, y2 - 1 - t]) blend(canvas, x, y, color, 1);
-      for (let y = y1; y < y2; y++) for (const x of [x1 + t, x2 - 1 - t]) blend(canvas, x, y, color, 1);
+      for (let x = x1; x < x2; x++) for (const y of [y1 + t, y2 - 1 - t]) blend(canvas, x, y, color, contour);
+      for (let y = y1; y < y2; y++) for (const x of [x1 + t, x2 - 1 - t]) blend(canvas, x, y, color, contour);
     }
     return;
   }
@@ -137,7 +94,7 @@ function drawShape(
       if (!covered(x, y)) continue;
       const t = thickness;
       const border = !covered(x - t, y) || !covered(x + t, y) || !covered(x, y - t) || !covered(x, y + t);
-      blend(canvas, x, y, color, border ? 1 : FILL);
+      blend(canvas, x, y, color, border ? contour : fill);
     }
   }
 }

@@ -1,0 +1,157 @@
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { type Batch, DataLoader, type DataPosition } from '../datasets/loader.js';
+import { type DeviceOption, resolveDevice } from '../device.js';
+import { NlrcnnError } from '../errors.js';
+import type { HostParameter } from '../layers/parameters.js';
+import { readStateDict } from '../weights/load.js';
+import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
+import type { TrainingConfig } from './config.js';
+import { openSplit, withClasses } from './data.js';
+import { makeEvaluation } from './evaluation.js';
+import { adaptState, initialState } from './initialize.js';
+import { TrainingNetwork } from './network.js';
+import { makeAverage, makeOptimizer } from './optimizers.js';
+import { type RunObserver, type RunResult, runTraining } from './run.js';
+import { RunFolder } from './run-folder.js';
+import { learningRate } from './schedules.js';
+
+export interface TrainOptions extends RunObserver {
+  /** Folder of the run. */
+  out: string;
+  /** Go on from the last checkpoint in `out`. Default: false */
+  resume?: boolean | undefined;
+  /** Default `auto`. */
+  device?: DeviceOption | undefined;
+  /** Ends the run after the step in progress, with a checkpoint. */
+  signal?: AbortSignal | undefined;
+  /** Told what the user should know, a line each. */
+  note?(text: string): void;
+  /** Told before the first step how many are done. */
+  start?(step: number): void;
+}
+
+/**
+ * Trains a network as `config` (of `parseTrainingConfig`) says, with checkpoints, evaluations, the best model and a report in
+ * `out`; see docs/training.md.
+ *
+ * @throws NlrcnnError ERR_NLRCNN_CONFIG for a config that does not fit data or run, ERR_NLRCNN_IO, ERR_NLRCNN_DATASET,
+ * ERR_NLRCNN_WEIGHTS, ERR_NLRCNN_DEVICE; ERR_NLRCNN_DIVERGED where a loss is not finite, after its batch was saved.
+ */
+export async function train(config: TrainingConfig, options: TrainOptions): Promise<RunResult> {
+  const { signal = new AbortController().signal, note = () => {} } = options;
+  const device = resolveDevice(options.device);
+  if (config.precision !== 'fp32') {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_UNSUPPORTED',
+      `Expected precision fp32 for training but received ${config.precision}`,
+    );
+  }
+  const data = await openSplit(config.data, 'train');
+  const own: TrainingConfig = { ...config, model: withClasses(config.model, data) };
+  const val = config.data.val_split === null ? undefined : await openSplit(config.data, 'val');
+  const folder = await RunFolder.open(options.out, own, options.resume ?? false);
+  try {
+    for (const text of folder.notes) note(text);
+    const state = folder.found ? new Map(folder.found.tensors.weights) : await firstWeights(own, note);
+    const { trainable_backbone_layers, resize, sampling } = own;
+    using network = new TrainingNetwork(
+      state,
+      own.model,
+      { ...sampling, trainable_backbone_layers, resize },
+      device,
+    );
+    using optimizer = makeOptimizer(own.optimizer, network.trainable, folder.found?.tensors.optimizer);
+    using average = makeAverage(own.optimizer, network.trainable, folder.found?.tensors.average);
+    options.start?.(folder.found?.step ?? 0);
+    return await runTraining<Batch>(
+      {
+        network: {
+          device,
+          trainable: network.trainable,
+          losses: async (tape, { samples }, sampled) => ({
+            ...(await network.losses(tape, samples, sampled)),
+          }),
+          state: () => network.state(),
+        },
+        optimizer,
+        average,
+        schedule: (step) => learningRate(step, own),
+        batches: (start) => batches(data, own, start, note),
+        evaluate: val && makeEvaluation(own, val, device),
+        saveBatch,
+      },
+      folder,
+      signal,
+      options,
+    );
+  } finally {
+    await folder.close();
+  }
+}
+
+async function firstWeights(
+  { init, model, seed }: TrainingConfig,
+  note: (text: string) => void,
+): Promise<Map<string, HostParameter>> {
+  if (init === null) return initialState(model, seed);
+  const { state, initialised, extended, unused } = adaptState(await readStateDict(init), model, seed);
+  const list = (what: string, names: readonly string[]) => {
+    if (names.length > 0)
+      note(`${what}: ${names.slice(0, 8).join(', ')}${names.length > 8 ? `, … (${names.length})` : ''}`);
+  };
+  list('not in the given weights, so random', initialised);
+  list('made wider for the block, by zeros', extended);
+  list('in the given weights, but of no use here', unused);
+  return state;
+}
+
+async function* batches(
+  data: Awaited<ReturnType<typeof openSplit>>,
+  { batch_size, seed, crop, data: settings, model, on_data_error }: TrainingConfig,
+  start: DataPosition,
+  note: (text: string) => void,
+): AsyncGenerator<Batch, void, undefined> {
+  const { horizontal_flip, vertical_flip, rotate90, scale, fill, min_area, brightness, contrast } =
+    settings.augment;
+  await using loader = new DataLoader(data, {
+    batchSize: batch_size,
+    seed,
+    start,
+    workers: settings.workers,
+    cache: settings.cache_mib * 2 ** 20,
+    inputNormalization: model.input_normalization,
+    onError: on_data_error,
+    onSkip: (error) => note(`skipped: ${error.message}`),
+    augment: {
+      horizontalFlip: horizontal_flip,
+      verticalFlip: vertical_flip,
+      rotate90,
+      scale,
+      fill,
+      minArea: min_area,
+      brightness,
+      contrast,
+      crop: crop ?? undefined,
+    },
+  });
+  yield* loader;
+}
+
+/** `batch.safetensors` with all that the losses were made from, and the pictures as PNGs to look at. */
+async function saveBatch(folder: string, { samples }: Batch): Promise<void> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [i, { width, height, channels, pixels, boxes, labels, masks, crowd }] of samples.entries()) {
+    const count = labels.length;
+    tensors.set(`${i}.pixels`, { shape: [height, width, channels], data: pixels });
+    tensors.set(`${i}.boxes`, { shape: [count, 4], data: boxes });
+    tensors.set(`${i}.labels`, { shape: [count], dtype: 'I32', data: labels });
+    tensors.set(`${i}.masks`, { shape: [count, height, width], dtype: 'U8', data: masks });
+    tensors.set(`${i}.crowd`, { shape: [count], dtype: 'U8', data: crowd });
+    const bytes = Uint8Array.from(pixels, (value) => Math.round(255 * Math.min(Math.max(value, 0), 1)));
+    await sharp(bytes, { raw: { width, height, channels } })
+      .png()
+      .toFile(join(folder, `${i}.png`));
+  }
+  await writeSafetensors(join(folder, 'batch.safetensors'), tensors);
+}
