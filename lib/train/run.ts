@@ -118,6 +118,7 @@ class Run<B extends TrainingBatch> {
     if (!this.#signal.aborted) {
       try {
         for await (const record of trainer.run()) {
+          this.#parts.average?.update();
           await this.#folder.addStep(record);
           this.#observer.step?.(record);
           const last = trainer.step === config.steps;

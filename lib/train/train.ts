@@ -11,10 +11,9 @@ import { openSplit, withClasses } from './data.js';
 import { makeEvaluation } from './evaluation.js';
 import { adaptState, initialState } from './initialize.js';
 import { TrainingNetwork } from './network.js';
-import { makeAverage, makeOptimizer } from './optimizers.js';
 import { type RunObserver, type RunResult, runTraining } from './run.js';
 import { RunFolder } from './run-folder.js';
-import { learningRate } from './schedules.js';
+import { makeAverage, makeOptimizer, makeSchedule } from './setup.js';
 
 export interface TrainOptions extends RunObserver {
   /** Folder of the run. */
@@ -69,16 +68,14 @@ export async function train(config: TrainingConfig, options: TrainOptions): Prom
         network: {
           device,
           trainable: network.trainable,
-          losses: async (tape, { samples }, sampled) => ({
-            ...(await network.losses(tape, samples, sampled)),
-          }),
+          losses: async (tape, batch, sampled) => ({ ...(await network.losses(tape, batch, sampled)) }),
           state: () => network.state(),
         },
         optimizer,
         average,
-        schedule: (step) => learningRate(step, own),
+        schedule: makeSchedule(own),
         batches: (start) => batches(data, own, start, note),
-        evaluate: val && makeEvaluation(own, val, device),
+        evaluate: val && makeEvaluation(own, val, device, note),
         saveBatch,
       },
       folder,

@@ -1,0 +1,48 @@
+import { parse } from 'node:path';
+import type { Dataset, Sample } from '../datasets/dataset.js';
+import type { Device } from '../device.js';
+import { isNlrcnnError } from '../errors.js';
+import { type HostParameter, Parameters } from '../layers/parameters.js';
+import { Model, type Segmentation } from '../model.js';
+import type { TrainingConfig } from './config.js';
+import { drawExample } from './examples.js';
+import type { Evaluated } from './run.js';
+
+/** Pictures of the report. */
+const EXAMPLES = 4;
+
+/** Scores a state dict on pictures of `dataset`, as `config.evaluation` says; rejects where `signal` is aborted on the way. */
+export function makeEvaluation(
+  config: TrainingConfig,
+  dataset: Dataset,
+  device: Device,
+  note: (text: string) => void,
+): (state: ReadonlyMap<string, HostParameter>, signal: AbortSignal) => Promise<Evaluated> {
+  const { evaluation, model: settings } = config;
+  const count = Math.min(evaluation.max_pictures ?? dataset.length, dataset.length);
+  const chosen = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.length) / count));
+  const shown = new Set(
+    Array.from({ length: Math.min(EXAMPLES, count) }, (_, i) =>
+      Math.floor((i * count) / Math.min(EXAMPLES, count)),
+    ),
+  );
+  return async (state, signal) => {
+    using model = new Model('training', settings, device, 'fp32', new Parameters(new Map(state), device));
+    const pairs: { sample: Sample; result: Segmentation }[] = [];
+    const examples: Evaluated['examples'] = [];
+    for (const [place, index] of chosen.entries()) {
+      try {
+        const sample = await dataset.sample(index);
+        const result = await model.segment(sample.image, { signal });
+        pairs.push({ sample, result });
+        if (!shown.has(place)) continue;
+        const name = `${examples.length + 1}-${parse(sample.name).name}.png`;
+        examples.push({ name, picture: await drawExample(sample, result, settings, evaluation.score) });
+      } catch (error) {
+        if (config.on_data_error === 'fail' || signal.aborted || !isNlrcnnError(error)) throw error;
+        note(`skipped: ${error.message}`);
+      }
+    }
+    return { metrics: score(pairs), examples };
+  };
+}
