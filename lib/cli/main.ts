@@ -6,6 +6,7 @@ import { attention } from './attention.js';
 import { doctor } from './doctor.js';
 import { initConfig } from './init-config.js';
 import { segment } from './segment.js';
+import { train } from './train.js';
 
 interface Command {
   summary: string;
@@ -18,6 +19,7 @@ const COMMANDS: Record<string, Command> = {
     summary: 'find the objects of pictures: JSON, overlays, label maps, COCO results, polygons',
     run: segment,
   },
+  train: { summary: 'train a network, with checkpoints, evaluation and a report', run: train },
   'init-config': { summary: 'print a complete training config, made for a data set', run: initConfig },
   attention: { summary: 'draw which other objects one attends to', run: attention },
   doctor: { summary: 'what this machine and this build offer', run: doctor },
@@ -53,7 +55,8 @@ async function main([name, ...args]: string[]): Promise<number> {
   if (!command)
     throw new UsageError(`Expected a command (${Object.keys(COMMANDS).join(', ')}) but received ${name}`);
   const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
+  // A second one ends the process at once.
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => abort.abort());
   return command.run(args, abort.signal);
 }
 

@@ -9,6 +9,8 @@ import { decodeRle } from './rle.js';
 export interface OverlayOptions extends PaintOptions {
   /** Only detections of at least this score. */
   score?: number | undefined;
+  /** Name and score of each. Default: true */
+  labels?: boolean | undefined;
 }
 
 const FILL = 0.35;
@@ -32,7 +34,7 @@ export async function drawOverlay(
     await setImmediate(); // the event loop gets its turn
     rested = performance.now();
   }
-  await drawLabels(canvas, shown, scale);
+  if (options.labels ?? true) await drawLabels(canvas, shown, scale);
   return toPng(canvas);
 }
 

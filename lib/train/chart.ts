@@ -34,10 +34,10 @@ export function lineChart(series: readonly Series[], { title, x, last, dots = fa
   if (all.length === 0) return '';
   const right = last ?? Math.max(...all.map(([at]) => at));
   const left = Math.min(0, right);
+  const greatest = Math.max(...all.map(([, y]) => y));
   // A few outliers at the beginning do not flatten the rest.
-  const heights = all.map(([, y]) => y).sort((a, b) => a - b);
-  const robust = heights[Math.floor(0.98 * (heights.length - 1))]! * 1.25;
-  const ticks = niceTicks(Math.min(heights.at(-1)!, robust) || 1);
+  const robust = 1.25 * Math.max(...lines.map(({ points }) => quantile(points.map(([, y]) => y))));
+  const ticks = niceTicks(Math.min(greatest, robust) || 1);
   const top = ticks.at(-1)!;
   const px = (at: number) =>
     MARGIN.left + ((at - left) / (right - left || 1)) * (WIDTH - MARGIN.left - MARGIN.right);
@@ -75,13 +75,19 @@ export function lineChart(series: readonly Series[], { title, x, last, dots = fa
 <ul class="legend">${legend.join('')}</ul></figure>`;
 }
 
-export const CHART_STYLE = `:root{--c0:#1f6fd6;--c1:#c2410c;--c2:#15803d;--c3:#9333ea;--c4:#b45309;--c5:#0e7490;--c6:#be185d}
+export const CHART_STYLE = `:root{--c0:#1f6fd6;--c1:#d1410c;--c2:#15803d;--c3:#9333ea;--c4:#a98600;--c5:#0e7490;--c6:#be185d}
 @media(prefers-color-scheme:dark){:root{--c0:#6aa9ff;--c1:#fb8c5a;--c2:#5dd48a;--c3:#c99bff;--c4:#f0b849;--c5:#58cbe0;--c6:#ff85b8}}
 .chart svg{display:block;width:100%;height:auto}.chart text{font:12px system-ui,sans-serif;fill:var(--muted)}.chart path{stroke-width:2;stroke-linejoin:round}
 .chart .grid{stroke:var(--line);stroke-width:1}.legend{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;margin:.4rem 0 0;padding:0;list-style:none;font-size:.85rem}.legend svg{display:inline-block;width:22px;margin-right:.4rem;vertical-align:middle}`;
 
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** The height below which 98 % of the values are. */
+function quantile(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(0.98 * (sorted.length - 1))] ?? 0;
 }
 
 /** At most BINS points, each the mean of its neighbours. */

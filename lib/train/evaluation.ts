@@ -43,6 +43,6 @@ export function makeEvaluation(
         note(`skipped: ${error.message}`);
       }
     }
-    return { metrics: score(pairs), examples };
+    return { metrics: {}, examples };
   };
 }

@@ -30,6 +30,7 @@ export async function drawExample(
     );
   const options = {
     score,
+    labels: class_names.length !== 2,
     scale: SIDE / Math.max(width, height),
     percentiles: normalization === 'none' ? undefined : normalization.percentiles,
   };
