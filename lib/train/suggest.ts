@@ -39,7 +39,7 @@ export async function surveyDataset(dataset: Dataset): Promise<DataSurvey> {
       const objects = sample.instances.filter(({ crowd }) => !crowd);
       mostObjects = Math.max(mostObjects, objects.length);
       for (const { box } of objects) sizes.push(Math.sqrt((box[2] - box[0]) * (box[3] - box[1])));
-      gray &&= channels === 1;
+      gray &&= channels === 1 || isGray(data);
       deep ||= !(data instanceof Uint8Array);
     } catch (error) {
       failure = error;
@@ -132,6 +132,14 @@ export function suggestConfig(
     evaluate_every: data.val_split === null ? null : 500,
     evaluation: { metrics: microscopy ? ['coco', 'stardist'] : ['coco'] },
   };
+}
+
+/** Whether red, green and blue are the same everywhere. */
+function isGray(data: ArrayLike<number>): boolean {
+  for (let i = 0; i < data.length; i += 3) {
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false;
+  }
+  return true;
 }
 
 function quantile(values: readonly number[], q: number): number {
