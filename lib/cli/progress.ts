@@ -54,22 +54,34 @@ export function startTrainingProgress(total: number, done: number): TrainingProg
     };
   }
   const bar = new SingleBar(
-    { format: '{bar} {value}/{total}  {text}', stream: process.stderr, barsize: 24 },
+    // Ctrl-C has a meaning of its own here.
+    {
+      format: '{bar} {value}/{total}  {text}',
+      stream: process.stderr,
+      barsize: 12,
+      clearOnComplete: true,
+      gracefulExit: false,
+    },
     Presets.shades_classic,
   );
-  bar.start(total, done, { text: '' });
+  let [value, text] = [done, ''];
+  bar.start(total, value, { text });
   return {
-    step: (record) => bar.update(record.step, { text: add(record) }),
-    note(text) {
-      process.stderr.write('\r\x1b[K');
-      write(text);
-      bar.render();
+    step(record) {
+      [value, text] = [record.step, add(record)];
+      bar.update(value, { text });
+    },
+    note(line) {
+      // The bar keeps to the line that it began on.
+      bar.stop();
+      write(line);
+      bar.start(total, value, { text });
     },
     stop: () => bar.stop(),
   };
 }
 
-/** `loss 1.234 (classifier 0.21, …)  lr 2.0e-4  3.1 pictures/s  1:02:03 left`. */
+/** `1:02:03 left  3.10 pictures/s  lr 2.0e-4  loss 1.234 (classifier 0.210, …)`. */
 function summary(recent: readonly StepRecord[], total: number): string {
   const mean = (value: (record: StepRecord) => number) =>
     recent.reduce((sum, record) => sum + value(record), 0) / recent.length;
@@ -79,7 +91,7 @@ function summary(recent: readonly StepRecord[], total: number): string {
   );
   const seconds = mean((record) => record.seconds);
   const rate = mean((record) => record.images) / seconds;
-  return `loss ${mean(({ loss }) => loss).toFixed(3)} (${parts.join(', ')})  lr ${lr.toExponential(1)}  ${rate.toPrecision(3)} pictures/s  ${clock((total - step) * seconds)} left`;
+  return `${clock((total - step) * seconds)} left  ${rate.toPrecision(3)} pictures/s  lr ${lr.toExponential(1)}  loss ${mean(({ loss }) => loss).toFixed(3)} (${parts.join(', ')})`;
 }
 
 function clock(seconds: number): string {

@@ -105,7 +105,6 @@ class Run<B extends TrainingBatch> {
       steps: config.steps,
       seed: config.seed,
       accumulate: config.optimizer.accumulate,
-      skipOverflow: config.precision === 'fp16',
       ...(found && { start: { step: found.step, position: found.state.position } }),
     });
   }

@@ -62,8 +62,6 @@ export interface TrainerOptions<B extends TrainingBatch> {
   seed: number;
   /** Batches whose mean gradient makes one step. Default: 1 */
   accumulate?: number;
-  /** Steps whose gradients are not finite are left out and not fatal (float16, where the loss is scaled). Default: false */
-  skipOverflow?: boolean;
   /** Where to begin: `step` and `position` of a trainer before. */
   start?: { step: number; position: DataPosition };
 }
@@ -124,8 +122,7 @@ export class Trainer<B extends TrainingBatch> {
    * @throws DivergedError before weights are changed; errors of data and device as they come.
    */
   async *run(): AsyncGenerator<StepRecord, void, undefined> {
-    const { network, batches, schedule, optimizer, steps, skipOverflow = false } = this.#options;
-    const { accumulate = 1 } = this.#options;
+    const { network, batches, schedule, optimizer, steps, accumulate = 1 } = this.#options;
     if (this.#step >= steps) return;
     const share = Tensor.from(Float32Array.of(1 / accumulate), [1], network.device);
     const iterator = batches(this.#position)[Symbol.asyncIterator]();
@@ -143,7 +140,7 @@ export class Trainer<B extends TrainingBatch> {
         const lr = schedule(this.#step);
         const { norm, applied } = await optimizer.step(sums.all, lr);
         const losses = mean(parts);
-        if (!applied && !skipOverflow) throw this.#diverged('a gradient', losses, used.at(-1)!);
+        if (!applied) throw this.#diverged('a gradient', losses, used.at(-1)!);
         sums.clear();
         this.#step++;
         this.#position = used.at(-1)!.next;

@@ -211,7 +211,7 @@ test('a run leaves a model that segments, and losses that are lower than at firs
   const { code, stderr, stdout } = await trainCli(config, '--out', out, '--set', 'seed=5');
   t.is(code, 0, stderr);
   t.is(stdout, '');
-  t.regex(stderr, /step 30\/30 {2}loss .*classifier .*pictures\/s/);
+  t.regex(stderr, /step 30\/30 {2}0:00:00 left .*pictures\/s .*loss .*classifier/);
   const metrics = readFileSync(join(out, 'metrics.jsonl'), 'utf8')
     .trim()
     .split('\n')
