@@ -35,6 +35,12 @@ const CHECKPOINT_EVERY = 4;
 const SETTLED = 50;
 const GROWTH = 1.03;
 
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 const say = (text) => process.stdout.write(`${text}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'nlrcnn-training-'));
 const data = join(folder, 'data');
@@ -62,6 +68,7 @@ async function makeData() {
     }
     const raw = { width, height, channels: 1 };
     await sharp(pixels, { raw })
+      .toColourspace('b-w')
       .png()
       .toFile(join(data, 'images', `${n}.png`));
     await sharp(labels, { raw })
@@ -103,7 +110,10 @@ function start(out, settings) {
   const set = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
   const cli = join(ROOT, 'dist', 'cli', 'main.js');
   const args = [cli, 'train', config, '--out', out, '--resume', '--device', 'cpu', ...set];
-  return spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
 }
 
 async function finish(child) {
@@ -191,6 +201,10 @@ async function soak() {
     const part = samples.filter(({ step }) => step >= low && step < high);
     return part.reduce((sum, { rss }) => sum + rss, 0) / part.length;
   };
+  const series = Array.from({ length: 10 }, (_, i) =>
+    mean((i * SOAK_STEPS) / 10, ((i + 1) * SOAK_STEPS) / 10).toFixed(0),
+  );
+  say(`soak: MB by tenth of the run: ${series.join(' ')}`);
   const [early, late] = [mean(SETTLED, 2 * SETTLED), mean(SOAK_STEPS - SETTLED, SOAK_STEPS)];
   say(
     `soak: ${SOAK_STEPS} steps, ${early.toFixed(0)} MB after the first ${SETTLED}, ${late.toFixed(0)} MB at the end`,

@@ -41,6 +41,7 @@ async function discs(): Promise<string> {
     }
     const raw = { width, height, channels: 1 } as const;
     await sharp(pixels, { raw })
+      .toColourspace('b-w')
       .png()
       .toFile(join(folder, 'images', `disc${n}.png`));
     await sharp(labels, { raw })
