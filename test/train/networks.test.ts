@@ -46,6 +46,7 @@ for (const [device, testCase] of cases) {
     const gradients = tape.backward(tensors, Tensor.from(Float32Array.of(1), [1], device));
     const names = [...goldens.keys()].filter((key) => key.startsWith('norm/')).map((key) => key.slice(5));
     t.deepEqual(network.trainable.map(({ name }) => name).sort(), names.sort());
+    let [difference, whole] = [0, 0];
     const largest = Math.max(...names.map((name) => golden(goldens, `norm/${name}`).data[0]!));
     for (const { name, tensor } of network.trainable) {
       const gradient = (await gradients.get(tensor)!.read()).data as Float32Array;
@@ -61,7 +62,10 @@ for (const [device, testCase] of cases) {
       const scale = Math.max(norm(wanted), 1e-6 * largest * Math.sqrt(wanted.length / gradient.length));
       const distance = norm(picked.map((value, i) => value - wanted[i]!));
       t.true(distance <= 1e-3 * scale, `${name}: ${distance / scale} in norm`);
+      difference += (distance ** 2 * gradient.length) / wanted.length;
+      whole += size ** 2;
     }
+    t.true(difference <= 1e-6 * whole, `all: ${Math.sqrt(difference / whole)} in norm`);
     for (const gradient of new Set(gradients.values())) gradient.dispose();
     const state = await network.state();
     for (const [key, { data }] of goldens) {
