@@ -5,6 +5,16 @@ export { type Batch, DataLoader, type DataLoaderOptions, type DataPosition } fro
 export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './datasets/open.js';
 export type { Device, DeviceOption, Precision } from './device.js';
 export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
+export {
+  COCO_STATS,
+  type CocoEvaluation,
+  type CocoFound,
+  type CocoPicture,
+  type CocoTruth,
+  evaluateCoco,
+} from './evaluate/coco.js';
+export { evaluateCocoFiles } from './evaluate/coco-files.js';
+export { evaluateStardist, type StardistPicture } from './evaluate/stardist.js';
 export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
 export { type AttentionOverlayOptions, drawAttention } from './masks/attention-overlay.js';
 export { type CocoResult, toCocoResults } from './masks/coco-results.js';

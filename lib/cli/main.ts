@@ -4,6 +4,7 @@ import { version } from '../version.js';
 import { UsageError } from './args.js';
 import { attention } from './attention.js';
 import { doctor } from './doctor.js';
+import { evaluate } from './eval.js';
 import { initConfig } from './init-config.js';
 import { segment } from './segment.js';
 import { train } from './train.js';
@@ -20,6 +21,7 @@ const COMMANDS: Record<string, Command> = {
     run: segment,
   },
   train: { summary: 'train a network, with checkpoints, evaluation and a report', run: train },
+  eval: { summary: 'score a COCO results file, or a network on a data set', run: evaluate },
   'init-config': { summary: 'print a complete training config, made for a data set', run: initConfig },
   attention: { summary: 'draw which other objects one attends to', run: attention },
   doctor: { summary: 'what this machine and this build offer', run: doctor },

@@ -17,14 +17,14 @@ export interface CocoOptions {
   images?: string | undefined;
 }
 
-interface CocoImage {
+export interface CocoImage {
   id: number | string;
   file_name: string;
   width: number;
   height: number;
 }
 
-interface CocoAnnotation {
+export interface CocoAnnotation {
   id?: number | string;
   image_id: number | string;
   category_id: number;
@@ -53,7 +53,7 @@ export async function openCoco(options: CocoOptions): Promise<Dataset> {
   const file = options.annotations
     ? resolve(data, options.annotations)
     : firstExisting('annotations', annotationFiles(data, split));
-  const { images, annotations, categories } = parse(await readText(file), file);
+  const { images, annotations, categories } = parseCocoFile(await readText(file), file);
   const folder = options.images ? resolve(data, options.images) : imageFolder(data, split, file, images[0]!);
   const classes = [...categories].sort((a, b) => a.id - b.id);
   const labelOf = new Map(classes.map(({ id }, i) => [id, i + 1]));
@@ -113,13 +113,14 @@ function imageFolder(data: string, split: string, file: string, first: CocoImage
   );
 }
 
-interface CocoFile {
+export interface CocoFile {
   images: CocoImage[];
   annotations: CocoAnnotation[];
   categories: { id: number; name: string }[];
 }
 
-function parse(text: string, file: string): CocoFile {
+/** Reads an instances file; throws where it is not of this form. */
+export function parseCocoFile(text: string, file: string): CocoFile {
   const fail = (why: string, cause?: unknown) =>
     new NlrcnnError('ERR_NLRCNN_DATASET', `Expected COCO instances in ${file} but ${why}`, { cause });
   let value: Partial<CocoFile> | null;
@@ -163,7 +164,8 @@ function instanceOf(annotation: CocoRecord['annotations'][number], size: Rle['si
   };
 }
 
-function maskOf(segmentation: CocoAnnotation['segmentation'], size: Rle['size']): Rle {
+/** The mask of a COCO segmentation of a picture of `size`; throws where it is none. */
+export function maskOf(segmentation: CocoAnnotation['segmentation'], size: Rle['size']): Rle {
   if (Array.isArray(segmentation)) {
     for (const polygon of segmentation) {
       if (!numbers(polygon) || polygon.length < 6 || polygon.length % 2 !== 0) {

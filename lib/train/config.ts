@@ -2,6 +2,7 @@ import { isAbsolute, resolve } from 'node:path';
 import type { DatasetFormat } from '../datasets/open.js';
 import type { Precision } from '../device.js';
 import { NlrcnnError } from '../errors.js';
+import { COCO_STATS } from '../evaluate/coco.js';
 import type { ModelConfig } from '../models/model-config.js';
 import type { Pair } from '../ops/conv2d.js';
 import {
@@ -100,7 +101,7 @@ export type SamplingConfig = Omit<TrainingSettings, 'trainable_backbone_layers' 
 
 export interface EvaluationConfig {
   /** What is computed on `data.val_split`. */
-  metrics: ('coco' | 'stardist' | 'cityscapes')[];
+  metrics: ('coco' | 'stardist')[];
   /** The model that has the most of it is kept. */
   best: string;
   /** At most so many pictures, spread over the split; null: all. */
@@ -239,27 +240,10 @@ const SAMPLING: Schema<SamplingConfig> = {
   box_positive_fraction: top('box_positive_fraction', fraction),
 };
 
-/** pycocotools' twelve, in its order. */
-export const COCO_NAMES = [
-  'AP',
-  'AP50',
-  'AP75',
-  'APs',
-  'APm',
-  'APl',
-  'AR1',
-  'AR10',
-  'AR100',
-  'ARs',
-  'ARm',
-  'ARl',
-] as const;
-
 /** What each metric is called in evaluations.jsonl; the first is best where nothing is said. */
 const METRICS: Record<EvaluationConfig['metrics'][number], string[]> = {
-  coco: ['segm', 'bbox'].flatMap((type) => COCO_NAMES.map((name) => `${type}_${name}`)),
+  coco: ['segm', 'bbox'].flatMap((type) => COCO_STATS.map((name) => `${type}_${name}`)),
   stardist: Array.from({ length: 9 }, (_, i) => `stardist_${(0.5 + 0.05 * i).toFixed(2)}`),
-  cityscapes: ['cityscapes_AP', 'cityscapes_AP50'],
 };
 
 const EVALUATION: Schema<EvaluationConfig> = {

@@ -1,9 +1,10 @@
 import { parse } from 'node:path';
-import type { Dataset, Sample } from '../datasets/dataset.js';
+import type { Dataset } from '../datasets/dataset.js';
 import type { Device } from '../device.js';
 import { isNlrcnnError } from '../errors.js';
+import { type EvaluatedPicture, evaluatePictures } from '../evaluate/pictures.js';
 import { type HostParameter, Parameters } from '../layers/parameters.js';
-import { Model, type Segmentation } from '../model.js';
+import { Model } from '../model.js';
 import type { TrainingConfig } from './config.js';
 import { drawExample } from './examples.js';
 import type { Evaluated } from './run.js';
@@ -28,7 +29,7 @@ export function makeEvaluation(
   );
   return async (state, signal) => {
     using model = new Model('training', settings, device, 'fp32', new Parameters(new Map(state), device));
-    const pairs: { sample: Sample; result: Segmentation }[] = [];
+    const pairs: EvaluatedPicture[] = [];
     const examples: Evaluated['examples'] = [];
     for (const [place, index] of chosen.entries()) {
       try {
@@ -43,6 +44,8 @@ export function makeEvaluation(
         note(`skipped: ${error.message}`);
       }
     }
-    return { metrics: {}, examples };
+    const kinds = settings.architecture === 'maskrcnn' ? (['segm', 'bbox'] as const) : (['bbox'] as const);
+    const metrics = evaluatePictures(pairs, dataset.classNames.length, { ...evaluation, kinds });
+    return { metrics, examples };
   };
 }

@@ -1,0 +1,110 @@
+import { type CocoFile, maskOf, parseCocoFile } from '../datasets/coco.js';
+import { readText } from '../datasets/files.js';
+import { NlrcnnError } from '../errors.js';
+import { rleArea, rleToBbox } from '../masks/rle.js';
+import { type CocoEvaluation, type CocoFound, type CocoPicture, evaluateCoco } from './coco.js';
+
+interface ResultEntry {
+  image_id: number | string;
+  category_id: number;
+  score: number;
+  bbox?: number[];
+  segmentation?: { size: [number, number]; counts: string | number[] };
+}
+
+/**
+ * Scores a COCO results file against an instances file as pycocotools does, over all its pictures and categories.
+ * @throws NlrcnnError ERR_NLRCNN_IO for missing files, ERR_NLRCNN_DATASET for files that are not of this form and for
+ * detections in pictures that the ground truth does not list.
+ */
+export async function evaluateCocoFiles(
+  groundTruth: string,
+  results: string,
+  type: 'segm' | 'bbox',
+): Promise<CocoEvaluation & { categories: Map<number, string> }> {
+  const truth = parseCocoFile(await readText(groundTruth), groundTruth);
+  const found = parseResults(await readText(results), results);
+  const categories = new Map(truth.categories.map(({ id, name }) => [id, name]));
+  const ids = [...categories.keys()].sort((a, b) => a - b);
+  return { ...evaluateCoco(picturesOf(truth, found, results, type), ids, type), categories };
+}
+
+function parseResults(text: string, file: string): ResultEntry[] {
+  const fail = (why: string) =>
+    new NlrcnnError('ERR_NLRCNN_DATASET', `Expected COCO results in ${file} but ${why}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw fail(`it is no JSON (${(cause as Error).message})`);
+  }
+  if (!Array.isArray(value)) throw fail('it is no list of detections');
+  for (const [i, entry] of value.entries()) {
+    const { image_id, category_id, score } = (entry ?? {}) as Partial<ResultEntry>;
+    if (image_id === undefined || !Number.isInteger(category_id) || !Number.isFinite(score)) {
+      throw fail(`detection ${i} lacks image_id, category_id or score`);
+    }
+  }
+  return value as ResultEntry[];
+}
+
+function picturesOf(
+  truth: CocoFile,
+  results: readonly ResultEntry[],
+  file: string,
+  type: 'segm' | 'bbox',
+): CocoPicture[] {
+  const sorted = truth.images.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const pictures = new Map(
+    sorted.map(({ id, width, height }) => [
+      id,
+      {
+        size: [height, width] as [number, number],
+        truths: [] as CocoPicture['truths'][number][],
+        found: [] as CocoFound[],
+      },
+    ]),
+  );
+  for (const annotation of truth.annotations) {
+    const picture = pictures.get(annotation.image_id);
+    if (!picture) continue;
+    const { category_id: category, iscrowd } = annotation;
+    try {
+      const mask = type === 'segm' ? maskOf(annotation.segmentation, picture.size) : undefined;
+      const bbox = annotation.bbox ?? rleToBbox(mask ?? maskOf(annotation.segmentation, picture.size));
+      const area = annotation.area ?? (mask ? rleArea(mask) : bbox[2]! * bbox[3]!);
+      picture.truths.push({ category, bbox, area, crowd: Boolean(iscrowd), mask });
+    } catch (cause) {
+      const what = `Annotation ${annotation.id} of picture ${annotation.image_id}`;
+      throw new NlrcnnError('ERR_NLRCNN_DATASET', `${what}: ${(cause as Error).message}`, { cause });
+    }
+  }
+  for (const [i, entry] of results.entries()) {
+    const picture = pictures.get(entry.image_id);
+    const where = `Detection ${i} of ${file}`;
+    if (!picture) {
+      throw new NlrcnnError(
+        'ERR_NLRCNN_DATASET',
+        `${where}: expected the id of a picture of the ground truth but received ${entry.image_id}`,
+      );
+    }
+    try {
+      picture.found.push(foundOf(entry, picture.size, type));
+    } catch (cause) {
+      throw new NlrcnnError('ERR_NLRCNN_DATASET', `${where}: ${(cause as Error).message}`, { cause });
+    }
+  }
+  return [...pictures.values()];
+}
+
+function foundOf(entry: ResultEntry, size: [number, number], type: 'segm' | 'bbox'): CocoFound {
+  const { category_id: category, score, bbox, segmentation } = entry;
+  if (type === 'segm') {
+    const mask = maskOf(segmentation, size);
+    return { category, score, bbox: bbox ?? [], area: rleArea(mask), mask };
+  }
+  // As pycocotools: the box of the mask where the file has none.
+  const box = bbox ?? rleToBbox(maskOf(segmentation, size));
+  if (box.length !== 4 || !box.every(Number.isFinite)) throw new Error('expected four numbers for bbox');
+  return { category, score, bbox: box, area: box[2]! * box[3]! };
+}

@@ -1,0 +1,86 @@
+import type { Sample } from '../datasets/dataset.js';
+import { NlrcnnError } from '../errors.js';
+import { rleArea } from '../masks/rle.js';
+import type { Detection, Segmentation } from '../model.js';
+import { COCO_STATS, type CocoPicture, evaluateCoco } from './coco.js';
+import { evaluateStardist } from './stardist.js';
+
+/** A picture of a data set and what a network found in it. */
+export interface EvaluatedPicture {
+  sample: Sample;
+  result: Segmentation;
+}
+
+export type Metric = 'coco' | 'stardist';
+
+export interface EvaluatePicturesOptions {
+  metrics: readonly Metric[];
+  /** What COCO's numbers are of. */
+  kinds: readonly ('segm' | 'bbox')[];
+  /** Detections above this count for the StarDist metric. */
+  score: number;
+}
+
+/**
+ * Numbers by name: `segm_AP`, `bbox_AR100`, … as pycocotools gives them, `stardist_0.50` … `stardist_0.90`. `classes` counts
+ * the background.
+ * @throws NlrcnnError ERR_NLRCNN_DATASET where picture and annotations differ in size.
+ */
+export function evaluatePictures(
+  pictures: readonly EvaluatedPicture[],
+  classes: number,
+  { metrics, kinds, score }: EvaluatePicturesOptions,
+): Record<string, number> {
+  for (const { sample, result } of pictures) {
+    if (sample.width === result.width && sample.height === result.height) continue;
+    throw new NlrcnnError(
+      'ERR_NLRCNN_DATASET',
+      `Expected ${sample.name} of ${sample.width}×${sample.height} pixels but received ${result.width}×${result.height}`,
+    );
+  }
+  const numbers: Record<string, number> = {};
+  if (metrics.includes('coco')) {
+    const categories = Array.from({ length: classes - 1 }, (_, i) => i + 1);
+    for (const kind of kinds) {
+      const { stats } = evaluateCoco(
+        pictures.map((picture) => cocoPicture(picture, kind)),
+        categories,
+        kind,
+      );
+      for (const [i, name] of COCO_STATS.entries()) numbers[`${kind}_${name}`] = stats[i]!;
+    }
+  }
+  if (metrics.includes('stardist')) {
+    const found = evaluateStardist(
+      pictures.map(({ sample: { height, width, instances }, result }) => ({
+        height,
+        width,
+        truths: instances.filter(({ crowd }) => !crowd).map(({ mask }) => mask),
+        found: result.detections.flatMap(({ mask, score }) => (mask ? [{ mask, score }] : [])),
+      })),
+      score,
+    );
+    for (const [iou, value] of Object.entries(found)) numbers[`stardist_${iou}`] = value;
+  }
+  return numbers;
+}
+
+function cocoPicture({ sample, result }: EvaluatedPicture, kind: 'segm' | 'bbox'): CocoPicture {
+  const bbox = ([x1, y1, x2, y2]: Detection['box']) => [x1, y1, x2 - x1, y2 - y1];
+  return {
+    truths: sample.instances.map(({ label, box, area, crowd, mask }) => ({
+      category: label,
+      bbox: bbox(box),
+      area,
+      crowd,
+      mask,
+    })),
+    found: result.detections.map(({ labelId, score, box, mask }) => ({
+      category: labelId,
+      score,
+      bbox: bbox(box),
+      area: kind === 'segm' && mask ? rleArea(mask) : (box[2] - box[0]) * (box[3] - box[1]),
+      mask,
+    })),
+  };
+}
