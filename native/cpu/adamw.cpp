@@ -6,8 +6,9 @@
 namespace nlrcnn::cpu {
 namespace {
 
-NLRCNN_MULTIVERSION void step(const adamw::Step& s, float factor, const float* gradient, int64_t size,
-                              float* parameter, float* average, float* square) {
+NLRCNN_MULTIVERSION void step(const adamw::Step& s, float factor, const float* __restrict gradient,
+                              int64_t size, float* __restrict parameter, float* __restrict average,
+                              float* __restrict square) {
   for (int64_t i = 0; i < size; ++i)
     adamw::update(s, factor * gradient[i], parameter + i, average + i, square + i);
 }

@@ -37,9 +37,8 @@ NLRCNN_INLINE void route(const float* x, const float* grad, const Sizes& s, int6
       for (int64_t y = y0; y < y1; ++y)
         for (int64_t ix = x0; ix < x1; ++ix) {
           const V v = values[y * s.width + ix];
-          const I more = (v > most) | (v != v);
-          most = more ? v : most;
-          which = more ? I{} + static_cast<int32_t>(y * s.width + ix) : which;
+          which = v > most ? I{} + static_cast<int32_t>(y * s.width + ix) : which;
+          most = v > most ? v : most;
         }
       const V g = from[oy * s.out_width + ox];
       for (int64_t ix = x0; ix < x1; ++ix)
