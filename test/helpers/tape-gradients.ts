@@ -1,7 +1,8 @@
 import { Tape } from '../../dist/autograd/tape.js';
-import type { Device } from '../../dist/device.js';
+import { Recorder } from '../../dist/device.js';
 import { opsFor } from '../../dist/ops/index.js';
 import { Tensor } from '../../dist/tensor.js';
+import type { Place } from './device.js';
 import { loadCases, loadGoldens } from './goldens.js';
 import type { GradientCase } from './gradients.js';
 import { makeInput } from './inputs.js';
@@ -33,11 +34,13 @@ export function tapeCases(op: string): GradientCase[] {
 export async function tapeGradients(
   op: string,
   { testCase, index, expected }: GradientCase,
-  device: Device,
+  where: Place,
   seed = GRADIENT_SEED,
 ): Promise<Map<string, Float32Array>> {
-  const inputs = place(testCase, { device });
-  using tape = new Tape();
+  const inputs = place(testCase, where);
+  const { device, precision = 'fp32' } = where;
+  const recorder = precision === 'fp32' ? undefined : new Recorder(device, precision);
+  using tape = new Tape(recorder);
   const names = [...expected.keys()];
   tape.watch(...names.map((name) => inputs[name]!));
   const run = op === 'non_local_roi' ? attend : RUNS[op]!;
@@ -49,10 +52,13 @@ export async function tapeGradients(
     return Tensor.from(makeInput(spec).data, shape, device);
   });
   const grads = tape.backward(outputs, upstream);
-  const read = names.map(async (name) => {
+  const found = names.map((name) => {
     const grad = grads.get(inputs[name]!);
     if (!grad) throw new Error(`Expected a gradient of ${name} but the tape gave none`);
-    return [name, (await grad.read()).data as Float32Array] as const;
+    return grad;
   });
-  return new Map(await Promise.all(read));
+  const plan = recorder?.finish(found);
+  const read = plan ? await plan.run([]) : await Promise.all(found.map((grad) => grad.read()));
+  plan?.dispose();
+  return new Map(names.map((name, i) => [name, read[i]!.data as Float32Array]));
 }
