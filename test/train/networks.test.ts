@@ -23,6 +23,12 @@ function strided(data: Float32Array): Float32Array {
 
 const norm = (values: ArrayLike<number>) => Math.sqrt(Array.from(values).reduce((sum, v) => sum + v * v, 0));
 
+/**
+ * Allowed distance of one parameter's gradient. With batch norm some of ResNet-50's ReLUs lie within rounding of zero:
+ * torchvision in float32 is then up to 1e-2 from itself in float64 (of 30 seeds one stayed below 3e-4).
+ */
+const toleranceOf = (name: string) => (name === 'r50-batch-norm' ? 1e-2 : 1e-3);
+
 // The emulation takes minutes for deep networks.
 const cases = onDevices(TRAINING_CASES).filter(
   ([device, { name }]) => !(EMULATED && device === CUDA && name.startsWith('r50')),
@@ -55,13 +61,13 @@ for (const [device, testCase] of cases) {
       // A gradient that is zero by construction is rounding alone.
       const floor = Math.max(size, 1e-6 * largest);
       t.true(
-        Math.abs(norm(gradient) - size) <= 1e-3 * floor,
+        Math.abs(norm(gradient) - size) <= toleranceOf(testCase.name) * floor,
         `${name}: norm ${norm(gradient)} instead of ${size}`,
       );
       const picked = strided(gradient);
       const scale = Math.max(norm(wanted), 1e-6 * largest * Math.sqrt(wanted.length / gradient.length));
       const distance = norm(picked.map((value, i) => value - wanted[i]!));
-      t.true(distance <= 1e-3 * scale, `${name}: ${distance / scale} in norm`);
+      t.true(distance <= toleranceOf(testCase.name) * scale, `${name}: ${distance / scale} in norm`);
       difference += (distance ** 2 * gradient.length) / wanted.length;
       whole += size ** 2;
     }
