@@ -77,7 +77,10 @@ test('--out - prints the JSON alone; several pictures make an array', async (t) 
   const one = await runCli('segment', touching, '--format', 'json', '--out', '-', '--max-detections', '3');
   t.is(one.code, 0);
   t.is(JSON.parse(one.stdout).detections.length, 3);
-  t.is(one.stderr, '');
+  // Where no device is named, one line says why it is the CPU.
+  t.regex(one.stderr, /^nlrcnn: on the CPU, as .+\n$/);
+  const named = await runCli('segment', touching, '--out', '-', '--device', 'cpu');
+  t.is(named.stderr, '');
   const two = await runCli('segment', touching, large, '--out', '-');
   t.deepEqual(
     JSON.parse(two.stdout).map(({ image }: { image: string }) => image),
@@ -99,6 +102,8 @@ test('a picture that fails does not stop the others, and the exit code tells', a
     out,
     '--format',
     'json',
+    '--device',
+    'cpu',
   );
   t.is(code, 1);
   t.true(existsSync(join(out, 'touching.json')));
