@@ -157,7 +157,11 @@ for (const [what, sample, message] of [
   });
 }
 
-for (const norm of ['frozen', 'batch'] as const) {
+// Nothing normalises the seeded weights with frozen norms: their losses are large and steep.
+for (const [norm, lr] of [
+  ['frozen', 1e-4],
+  ['batch', 5e-3],
+] as const) {
   test(`norm ${norm}: a few steps of SGD on one batch lower the loss`, async (t) => {
     const config = parseConfig({ ...SMALL, norm, non_local_roi: BLOCK });
     using network = new TrainingNetwork(
@@ -176,7 +180,7 @@ for (const norm of ['frozen', 'batch'] as const) {
       const total = values(losses);
       const found = tape.backward(Object.values(losses), one);
       const gradients = parameters.map((parameter) => found.get(parameter)!);
-      sgd(eager, { parameters, gradients, momentumBuffers }, { lr: 0.005, momentum: 0.9 });
+      sgd(eager, { parameters, gradients, momentumBuffers }, { lr, momentum: 0.9 });
       for (const gradient of new Set(gradients)) gradient.dispose();
       totals.push((await total).reduce((a, b) => a + b, 0));
     }

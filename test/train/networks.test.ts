@@ -25,9 +25,10 @@ const norm = (values: ArrayLike<number>) => Math.sqrt(Array.from(values).reduce(
 
 /**
  * Allowed distance of one parameter's gradient. With batch norm some of ResNet-50's ReLUs lie within rounding of zero:
- * torchvision in float32 is then up to 1e-2 from itself in float64 (of 30 seeds one stayed below 3e-4).
+ * pixels changed by 1e-7 of themselves move gradients of this case by up to 1.8e-2 (of the others by up to 1e-3), and
+ * torchvision in float32 is up to 1.5e-2 from itself in float64 with other seeds.
  */
-const toleranceOf = (name: string) => (name === 'r50-batch-norm' ? 1e-2 : 1e-3);
+const toleranceOf = (name: string) => (name === 'r50-batch-norm' ? 3e-2 : 1e-3);
 
 // The emulation takes minutes for deep networks.
 const cases = onDevices(TRAINING_CASES).filter(
