@@ -46,6 +46,8 @@ export async function train(args: string[], signal: AbortSignal): Promise<number
   const out = values.out ?? join('runs', basename(file, extname(file)));
   let progress: TrainingProgress | undefined;
   const note = (text: string) => (progress ? progress.note(text) : process.stderr.write(`${text}\n`));
+  const stopping = () => note('ending after this step, with a checkpoint; Ctrl-C again ends at once');
+  signal.addEventListener('abort', stopping, { once: true });
   try {
     const result = await runTrain(config, {
       out,
@@ -61,7 +63,9 @@ export async function train(args: string[], signal: AbortSignal): Promise<number
       evaluating: (step) => note(`evaluating at step ${step}`),
       evaluation: ({ step, metrics }, best) => {
         const name = config.evaluation.best;
-        note(`step ${step}: ${name} ${metrics[name]!.toFixed(4)}${best ? ', the best so far' : ''}`);
+        const value = metrics[name];
+        if (value !== undefined)
+          note(`step ${step}: ${name} ${value.toFixed(4)}${best ? ', the best so far' : ''}`);
       },
     });
     progress?.stop();
@@ -70,6 +74,7 @@ export async function train(args: string[], signal: AbortSignal): Promise<number
     else process.stderr.write(`stopped at step ${result.step}; --resume continues\n`);
     return 0;
   } finally {
+    signal.removeEventListener('abort', stopping);
     progress?.stop();
   }
 }

@@ -166,7 +166,7 @@ class Run<B extends TrainingBatch> {
     const path = await this.#folder.saveCheckpoint({ step, state, tensors });
     this.#saved = step;
     this.#observer.checkpoint?.(path);
-    if (!this.#parts.evaluate) await this.#folder.saveModel(await this.#model(), config.model, step);
+    if (!this.#best()) await this.#folder.saveModel(await this.#model(), config.model, step);
   }
 
   async #evaluate(): Promise<void> {
@@ -192,7 +192,7 @@ class Run<B extends TrainingBatch> {
     await this.#report();
   }
 
-  /** The first of the evaluations that have the most of what `evaluation.best` names. */
+  /** The first of the evaluations that have the most of what `evaluation.best` names; undefined before the first. */
   #best(): EvaluationRecord | undefined {
     const { evaluations, config } = this.#folder;
     const score = ({ metrics }: EvaluationRecord) => {
@@ -205,7 +205,8 @@ class Run<B extends TrainingBatch> {
       }
       return Number.isNaN(value) ? -1 : value;
     };
-    return evaluations.reduce<EvaluationRecord | undefined>(
+    const scored = evaluations.filter(({ metrics }) => Object.keys(metrics).length > 0);
+    return scored.reduce<EvaluationRecord | undefined>(
       (best, own) => (best && score(best) >= score(own) ? best : own),
       undefined,
     );
