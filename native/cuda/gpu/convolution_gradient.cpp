@@ -1,5 +1,7 @@
 #include "cuda/gpu/convolution.h"
 
+#include <algorithm>
+
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 namespace nlrcnn::cuda {
