@@ -57,7 +57,7 @@ const AREAS = [
   [32 ** 2, 96 ** 2],
   [96 ** 2, 1e10],
 ] as const;
-const MOST = [1, 10, 100] as const;
+const MOST: readonly [number, number, number] = [1, 10, 100];
 
 /** Matches of one category in one picture, for one range of areas: detections by falling score. */
 interface Matches {
@@ -71,12 +71,14 @@ interface Matches {
 
 /**
  * pycocotools' COCOeval: average precision and recall of boxes or masks over `categories`. Among equal scores the order
- * of `pictures` and of their detections decides, as there.
+ * of `pictures` and of their detections decides, as there. `most`: COCO's maxDets, the detections of a category in a picture
+ * that count; AP is of the last.
  */
 export function evaluateCoco(
   pictures: readonly CocoPicture[],
   categories: readonly number[],
   type: 'segm' | 'bbox',
+  most = MOST,
 ): CocoEvaluation {
   // [categories][areas], one entry a picture that has something of the category.
   const all = categories.map(() => AREAS.map((): Matches[] => []));
@@ -85,13 +87,13 @@ export function evaluateCoco(
     for (const [category, { truths, found }] of byCategory(picture)) {
       const k = place.get(category);
       if (k === undefined) continue;
-      const best = found.toSorted((a, b) => b.score - a.score).slice(0, MOST.at(-1));
+      const best = found.toSorted((a, b) => b.score - a.score).slice(0, most[2]);
       const ious = overlaps(best, truths, type);
       for (const [a, range] of AREAS.entries()) all[k]![a]!.push(match(best, truths, ious, range));
     }
   }
   // [categories][areas][most detections]
-  const curves = all.map((areas) => areas.map((matches) => MOST.map((most) => accumulate(matches, most))));
+  const curves = all.map((areas) => areas.map((matches) => most.map((count) => accumulate(matches, count))));
   const precision = (area: number, iou?: number) =>
     mean(curves.flatMap((areas) => pick(areas[area]![2]!.precision, iou)));
   const recall = (area: number, most: number) => mean(curves.flatMap((areas) => areas[area]![most]!.recall));

@@ -36,6 +36,20 @@ for (const [name, kinds] of Object.entries(EXPECTED)) {
   }
 }
 
+test('of more objects than count, the rest is missed; `most` lets them count', (t) => {
+  const objects = Array.from({ length: 150 }, (_, i) => ({
+    category: 1,
+    bbox: [10 * i, 0, 8, 8],
+    area: 64,
+    crowd: false,
+    score: 1 - i / 1000,
+  }));
+  const pictures = [{ truths: objects, found: objects }];
+  t.is(evaluateCoco(pictures, [1], 'bbox').stats[8], 100 / 150);
+  t.is(evaluateCoco(pictures, [1], 'bbox', [1, 10, 1000]).stats[8], 1);
+  t.true(close(evaluateCoco(pictures, [1], 'bbox', [1, 10, 1000]).stats[0]!, 1));
+});
+
 test('nothing to measure is -1', (t) => {
   t.deepEqual(evaluateCoco([], [1], 'bbox').stats, new Array<number>(12).fill(-1));
   t.deepEqual(evaluateCoco([], [1], 'bbox').perClass, []);
