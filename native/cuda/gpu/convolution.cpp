@@ -1,5 +1,8 @@
 #include "cuda/gpu/convolution.h"
 
+#include <algorithm>
+#include <vector>
+
 // cuDNN's legacy interface warns that it is one; it has what is needed here in a tenth of the code.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
@@ -70,24 +73,39 @@ class Plan final : public ConvolutionPlan {
   size_t workspace_bytes() const override { return workspace_; }
 
   Status run(Stream& stream, const ConvolutionData& d) override {
-    const float one = 1, zero = 0;
-    const auto& [x, y, filter, convolution] = descriptors_;
-    if (fused_) {
-      const cudnnStatus_t status = cudnnConvolutionBiasActivationForward(
-          stream.dnn, &one, x, d.x, filter, d.weight, convolution, algorithm_, d.workspace, workspace_,
-          c_.residual ? &one : &zero, y, c_.residual ? d.residual : d.y, bias_, d.bias, activation_, y, d.y);
-      if (status == CUDNN_STATUS_SUCCESS || stream.capturing) return dnn_status(status, "a convolution");
-      fused_ = false;  // not for this shape and precision: the two steps apart
+    for (;; ++way_) {
+      const Way& way = ways_[way_];
+      const cudnnStatus_t status =
+          way.fused ? fused(stream, d, way.algorithm) : product(stream, d, way.algorithm);
+      if (status == CUDNN_STATUS_SUCCESS) return way.fused ? Status{} : finish_convolution(stream, c_, d);
+      // What this shape and precision cannot have shows at the first run, which is not captured.
+      if (stream.capturing || way_ + 1 == ways_.size()) return dnn_status(status, "a convolution");
     }
-    const Status status =
-        dnn_status(cudnnConvolutionForward(stream.dnn, &one, x, d.x, filter, d.weight, convolution,
-                                           algorithm_, d.workspace, workspace_, &zero, y, d.y),
-                   "a convolution");
-    return status.ok() ? finish_convolution(stream, c_, d) : status;
   }
 
  private:
-  // Without ReLU the fused call takes one algorithm alone.
+  struct Way {
+    cudnnConvolutionFwdAlgo_t algorithm;
+    bool fused;
+  };
+
+  cudnnStatus_t fused(Stream& stream, const ConvolutionData& d, cudnnConvolutionFwdAlgo_t algorithm) const {
+    const float one = 1, zero = 0;
+    const auto& [x, y, filter, convolution] = descriptors_;
+    return cudnnConvolutionBiasActivationForward(
+        stream.dnn, &one, x, d.x, filter, d.weight, convolution, algorithm, d.workspace, workspace_,
+        c_.residual ? &one : &zero, y, c_.residual ? d.residual : d.y, bias_, d.bias, activation_, y, d.y);
+  }
+
+  cudnnStatus_t product(Stream& stream, const ConvolutionData& d, cudnnConvolutionFwdAlgo_t algorithm) const {
+    const float one = 1, zero = 0;
+    const auto& [x, y, filter, convolution] = descriptors_;
+    return cudnnConvolutionForward(stream.dnn, &one, x, d.x, filter, d.weight, convolution, algorithm,
+                                   d.workspace, workspace_, &zero, y, d.y);
+  }
+
+  // Ways from the best to the last; the workspace is enough for each. Without ReLU the fused call takes one
+  // algorithm alone.
   Status choose(Stream& stream) {
     const auto& [x, y, filter, convolution] = descriptors_;
     cudnnConvolutionFwdAlgoPerf_t found[CUDNN_CONVOLUTION_FWD_ALGO_COUNT];
@@ -96,21 +114,32 @@ class Plan final : public ConvolutionPlan {
                                                           CUDNN_CONVOLUTION_FWD_ALGO_COUNT, &count,
                                                           found) != CUDNN_STATUS_SUCCESS)
       count = 0;
-    algorithm_ =
+    const auto best =
         deterministic(found, count, CUDNN_CONVOLUTION_FWD_ALGO_FFT, CUDNN_CONVOLUTION_FWD_ALGO_FFT_TILING,
                       CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM);
-    return dnn_status(cudnnGetConvolutionForwardWorkspaceSize(stream.dnn, x, filter, convolution, y,
-                                                              algorithm_, &workspace_),
-                      "the size of a workspace");
+    Status last;
+    for (const auto [algorithm, fused] :
+         {Way{best, true}, Way{CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, true}, Way{best, false},
+          Way{CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM, false},
+          Way{CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM, false}}) {
+      size_t bytes = 0;
+      last = dnn_status(
+          cudnnGetConvolutionForwardWorkspaceSize(stream.dnn, x, filter, convolution, y, algorithm, &bytes),
+          "the size of a workspace");
+      if (!last.ok() || bytes > kMostConvolutionWorkspace) continue;
+      ways_.push_back({algorithm, fused});
+      workspace_ = std::max(workspace_, bytes);
+    }
+    return ways_.empty() ? last : Status{};
   }
 
   Convolution c_;
   ConvolutionDescriptors descriptors_;
   cudnnTensorDescriptor_t bias_ = nullptr;
   cudnnActivationDescriptor_t activation_ = nullptr;
-  cudnnConvolutionFwdAlgo_t algorithm_;
+  std::vector<Way> ways_;
+  size_t way_ = 0;  // that works
   size_t workspace_ = 0;
-  bool fused_ = true;
 };
 
 }  // namespace

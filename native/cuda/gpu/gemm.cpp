@@ -47,7 +47,7 @@ cublasLtMatrixLayout_t layout(const Matrix& matrix, int64_t columns, int64_t row
 
 uint32_t alignment_of(const void* data) {
   uint32_t alignment = 256;
-  while (alignment > 4 && reinterpret_cast<uintptr_t>(data) % alignment) alignment /= 2;
+  while (alignment > 1 && reinterpret_cast<uintptr_t>(data) % alignment) alignment /= 2;
   return alignment;
 }
 
@@ -68,9 +68,9 @@ std::string key_of(const Gemm& g) {
                     int64_t(g.d.dtype),
                     int64_t(g.transpose_a),
                     int64_t(g.transpose_b),
-                    int64_t(g.bias != nullptr),
+                    int64_t(g.bias ? alignment_of(g.bias) : 0),
                     g.bias_stride,
-                    int64_t(g.c.data != nullptr),
+                    int64_t(g.c.data ? alignment_of(g.c.data) : 0),
                     int64_t(g.relu),
                     int64_t(g.tf32),
                     int64_t(alignment_of(g.a.data)),
@@ -95,11 +95,35 @@ Status one_by_one(Stream& stream, const Gemm& g) {
   return {};
 }
 
+// What is left of a product without factors.
+Status empty_product(Stream& stream, const Gemm& g) {
+  if (g.bias || g.relu || (g.c.data && g.c.data != g.d.data))
+    return Status::error(Code::unsupported, "Expected a product over at least one column");
+  if (g.c.data) return {};
+  const size_t size = dtype_size(g.d.dtype);
+  for (int64_t b = 0; b < g.batch; ++b) {
+    void* to = static_cast<char*>(g.d.data) + b * g.d.stride * static_cast<int64_t>(size);
+    const cudaError_t error = cudaMemset2DAsync(to, g.d.ld * size, 0, g.n * size, g.m, stream.handle);
+    if (error != cudaSuccess) return cuda_status(error, "cudaMemset2DAsync");
+  }
+  return {};
+}
+
+// Where no algorithm takes the bias and the ReLU: these apart.
+Status in_two_steps(Stream& stream, const Gemm& g) {
+  Gemm product = g;
+  product.bias = nullptr;
+  product.relu = false;
+  if (Status s = gemm(stream, product); !s.ok()) return s;
+  return finish_product(stream, g);
+}
+
 }  // namespace
 
 // In cuBLAS's column-major terms Dᵀ = op(B)·op(A): its left factor is our B.
 Status gemm(Stream& stream, const Gemm& g) {
   if (g.m == 0 || g.n == 0 || g.batch == 0) return {};
+  if (g.k == 0) return empty_product(stream, g);
   Descriptors d;
   const auto compute = g.tf32 && g.a.dtype == DType::f32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
   if (Status s = lt_status(cublasLtMatmulDescCreate(&d.operation, compute, CUDA_R_32F), "a descriptor");
@@ -129,17 +153,21 @@ Status gemm(Stream& stream, const Gemm& g) {
       cublasLtMatmulPreferenceSetAttribute(d.preference, name, &value, sizeof value);
     };
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kGemmWorkspace);
+    // Parts of a sum stay in float32 until they are added.
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(g.b.data));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(g.a.data));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(g.c.data ? g.c.data : g.d.data));
     prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(g.d.data));
     cublasLtMatmulHeuristicResult_t found{};
     int count = 0;
-    const Status s = lt_status(cublasLtMatmulAlgoGetHeuristic(stream.blas, d.operation, d.left, d.right, d.c,
-                                                              d.d, d.preference, 1, &found, &count),
-                               "choosing an algorithm");
-    if (!s.ok()) return s;
+    const cublasStatus_t chosen = cublasLtMatmulAlgoGetHeuristic(stream.blas, d.operation, d.left, d.right,
+                                                                 d.c, d.d, d.preference, 1, &found, &count);
+    if (chosen != CUBLAS_STATUS_SUCCESS && chosen != CUBLAS_STATUS_NOT_SUPPORTED)
+      return lt_status(chosen, "choosing an algorithm");
+    if (chosen != CUBLAS_STATUS_SUCCESS || found.state != CUBLAS_STATUS_SUCCESS) count = 0;
     if (count == 0 && g.batch > 1) return one_by_one(stream, g);
+    if (count == 0 && (g.bias || g.relu)) return in_two_steps(stream, g);
     if (count == 0)
       return Status::error(Code::device, "cuBLASLt has no algorithm for a product of " + std::to_string(g.m) +
                                              " x " + std::to_string(g.k) + " x " + std::to_string(g.n));

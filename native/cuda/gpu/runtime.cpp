@@ -13,6 +13,7 @@ struct Mark {
 
 Status cuda_status(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return {};
+  cudaGetLastError();  // else the thread's next launch would report it again
   const Code code = error == cudaErrorMemoryAllocation ? Code::out_of_memory : Code::device;
   return Status::error(code, std::string("CUDA failed at ") + what + ": " + cudaGetErrorString(error));
 }
@@ -144,10 +145,11 @@ Status synchronize(Stream& stream) {
 }
 
 Status begin_capture(Stream& stream) {
-  stream.capturing = true;
   // Relaxed, as libraries may still allocate; nothing else touches the stream meanwhile.
-  return cuda_status(cudaStreamBeginCapture(stream.handle, cudaStreamCaptureModeRelaxed),
-                     "cudaStreamBeginCapture");
+  const Status status = cuda_status(cudaStreamBeginCapture(stream.handle, cudaStreamCaptureModeRelaxed),
+                                    "cudaStreamBeginCapture");
+  stream.capturing = status.ok();
+  return status;
 }
 
 Result<ExecutablePointer> end_capture(Stream& stream) {

@@ -5,7 +5,7 @@
 
 #include <map>
 
-#include "cuda/runtime.h"
+#include "cuda/library.h"
 
 namespace nlrcnn::cuda {
 
@@ -20,6 +20,9 @@ struct Stream {
   std::map<std::string, cublasLtMatmulAlgo_t> gemm_algorithms;
   bool capturing = false;
 };
+
+// D = act(D + bias), of a product whose batch is 1.
+Status finish_product(Stream& stream, const Gemm& g);
 
 // A CUDA error as a status; "too much memory" as Code::out_of_memory.
 Status cuda_status(cudaError_t error, const char* what);
