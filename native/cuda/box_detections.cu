@@ -154,7 +154,7 @@ class BoxDetections : public Kernel {
     if (status.ok())
       status = launch(stream, "detection candidates", grid_of(s_.rows * 32), kThreads, find_candidates, in,
                       s_, keys, found);
-    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, n, 64, w + sort_);
+    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, n, 0, 64, w + sort_);
     if (status.ok())
       status =
           launch(stream, "detection gather", grid_of(n), kThreads, gather, in, s_, sorted, boxes, ranges);
@@ -170,7 +170,7 @@ class BoxDetections : public Kernel {
     status = suppress(stream, s);
     if (status.ok())
       status = launch(stream, "detection merge", grid_of(n), kThreads, merge_keys, s_, sorted, s.keep, keys);
-    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, n, 64, w + sort_);
+    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, n, 0, 64, w + sort_);
     if (!status.ok()) return status;
     return launch(stream, "box_detections", grid_of(s_.per_image), kThreads, write, in, s_, sorted,
                   span<Box>(context.out[0].data, s_.per_image), span<float>(context.out[1]),

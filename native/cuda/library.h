@@ -64,8 +64,10 @@ Result<std::unique_ptr<ConvolutionGradientPlan>> plan_convolution_gradient(Strea
                                                                            const Convolution& convolution,
                                                                            bool dx, bool dweight);
 
-// Rising; of the keys' lowest `bits`.
+// Rising by bits [first, last) of the keys, each 8 of which take a pass; what these do not tell apart keeps
+// its order.
 size_t sort_workspace_bytes(int64_t count);
-Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int bits, void* workspace);
+Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int first, int last,
+                 void* workspace);
 
 }  // namespace nlrcnn::cuda

@@ -73,7 +73,7 @@ class Nms : public Kernel {
     if (rows_ == 0) return fill_bytes(stream, out.data, 0, sizeof(int32_t));
     Status status = launch(stream, "nms keys", grid_of(std::max<int64_t>(rows_, 2)), kThreads, make_keys,
                            span<const float>(context.in[1]), keys, ranges, rows_);
-    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, rows_, 64, w + sort_);
+    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, rows_, 32, 64, w + sort_);
     if (status.ok())
       status = launch(stream, "nms gather", grid_of(rows_), kThreads, gather, sorted,
                       span<const Box>(context.in[0].data, rows_), span<const int32_t>(context.in[2]), boxes,

@@ -207,7 +207,8 @@ class Preprocess : public Kernel {
         sorted = span<uint64_t>(workspace + sorted_, values_);
         status = launch(stream, "gray_keys", grid_of(values_), kThreads, gray_keys, pixels, geometry, keys,
                         found, p_, values_);
-        if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, values_, 33, workspace + sort_);
+        if (status.ok())
+          status = sort_keys(stream, keys.data, sorted.data, values_, 0, 33, workspace + sort_);
       } else {
         counts = span<int32_t>(workspace + counts_, 1 << 16);
         status = fill_bytes(stream, counts.data, 0, sizeof(int32_t) << 16);

@@ -40,7 +40,7 @@ NLRCNN_DEVICE int level_at(const Anchors& a, int64_t i) {
 }
 
 // A key for every anchor: level, then falling objectness, then place and anchor, which is torchvision's
-// order.
+// order and that of the threads.
 template <class T>
 NLRCNN_KERNEL void make_keys(Anchors a, Span<uint64_t> keys) {
   const int64_t i = global_index();
@@ -203,7 +203,7 @@ class RpnProposals : public Kernel {
     Status status = with_type(call_.in[0].dtype, [&](auto type) {
       return launch(stream, "rpn keys", grid_of(a.all), kThreads, make_keys<decltype(type)>, a, keys);
     });
-    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, a.all, 64, w + sort_);
+    if (status.ok()) status = sort_keys(stream, keys.data, sorted.data, a.all, kIndexBits, 63, w + sort_);
     if (status.ok())
       status = with_type(call_.in[0].dtype, [&](auto type) {
         return launch(stream, "rpn decode", grid_of(slots_), kThreads, decode<decltype(type)>, a, cells,
@@ -224,7 +224,7 @@ class RpnProposals : public Kernel {
     if (status.ok())
       status = launch(stream, "rpn merge", grid_of(slots_), kThreads, merge_keys, s.keep, candidate, scores,
                       kept, slots_);
-    if (status.ok()) status = sort_keys(stream, kept.data, merged.data, slots_, 64, w + sort_);
+    if (status.ok()) status = sort_keys(stream, kept.data, merged.data, slots_, 32, 64, w + sort_);
     if (!status.ok()) return status;
     return launch(stream, "rpn_proposals", grid_of(a.post_nms), kThreads, write, merged, boxes, scores,
                   span<Box>(context.out[0].as<Box>() + image * a.post_nms, a.post_nms),

@@ -40,7 +40,8 @@ class TopK : public Kernel {
     if (Status s = launch(stream, "topk keys", grid_of(rows_), kThreads, make_keys, values, keys, rows_);
         !s.ok())
       return s;
-    if (Status s = sort_keys(stream, keys.data, sorted.data, rows_, 64, workspace + sort_); !s.ok()) return s;
+    if (Status s = sort_keys(stream, keys.data, sorted.data, rows_, 32, 64, workspace + sort_); !s.ok())
+      return s;
     return launch(stream, "topk", grid_of(k_), kThreads, take, sorted, values, span<float>(context.out[0]),
                   span<int32_t>(context.out[1]), k_);
   }

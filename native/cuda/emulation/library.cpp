@@ -185,11 +185,13 @@ size_t sort_workspace_bytes(int64_t) {
   return 0;
 }
 
-Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int bits, void*) {
+Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int first, int last,
+                 void*) {
   return stream.submit([=] {
-    const uint64_t mask = bits == 64 ? ~uint64_t{0} : (uint64_t{1} << bits) - 1;
+    const uint64_t below = last == 64 ? ~uint64_t{0} : (uint64_t{1} << last) - 1;
     std::copy_n(in, count, out);
-    std::stable_sort(out, out + count, [mask](uint64_t a, uint64_t b) { return (a & mask) < (b & mask); });
+    std::stable_sort(out, out + count,
+                     [=](uint64_t a, uint64_t b) { return (a & below) >> first < (b & below) >> first; });
     return Status{};
   });
 }

@@ -12,12 +12,13 @@ size_t sort_workspace_bytes(int64_t count) {
   return bytes;
 }
 
-Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int bits,
+Status sort_keys(Stream& stream, const uint64_t* in, uint64_t* out, int64_t count, int first, int last,
                  void* workspace) {
   if (count == 0) return {};
   size_t bytes = sort_workspace_bytes(count);
-  return cuda_status(cub::DeviceRadixSort::SortKeys(workspace, bytes, in, out, count, 0, bits, stream.handle),
-                     "sorting");
+  return cuda_status(
+      cub::DeviceRadixSort::SortKeys(workspace, bytes, in, out, count, first, last, stream.handle),
+      "sorting");
 }
 
 }  // namespace nlrcnn::cuda
