@@ -132,6 +132,28 @@ NLRCNN_DEVICE Segment segment_of(const Attention& a, int64_t row) {
   return {row, 0};
 }
 
+// acc[r] += Σ_j weights[j, r] g[j] for one column of g; `apart`: rows of several segments, which must not see
+// what another segment holds (beyond the segments: anything), not even times 0.
+template <class Array>
+NLRCNN_DEVICE void add_rows(Array& weights, Span<const float> g, int64_t first, int64_t stride, int count,
+                            bool apart, float (&acc)[kRows]) {
+  if (apart) {
+    for (int j = 0; j < count; ++j) {
+      const float v = g[first + j * stride];
+      for (int r = 0; r < kRows; ++r) {
+        const float w = weights[j * kRows + r];
+        acc[r] += w == 0 ? 0.0f : w * v;
+      }
+    }
+    return;
+  }
+  NLRCNN_UNROLL(8)
+  for (int j = 0; j < count; ++j) {
+    const float v = g[first + j * stride];
+    for (int r = 0; r < kRows; ++r) acc[r] += weights[j * kRows + r] * v;
+  }
+}
+
 // A block does eight rows of one head: a warp each for scaling and the online softmax of a chunk of logits,
 // then all threads, one or more columns of g each, for the product. The eight rows may belong to several
 // segments, so chunks run over all rows that any of them sees.
@@ -163,9 +185,11 @@ NLRCNN_KERNEL void attend_rows(Attention a, Span<T> y, Faults faults) {
   }
   barrier();
   int64_t from = a.rows, to = 0;
+  bool apart = false;
   for (int r = 0; r < kRows; ++r) {
     const int64_t begin = begins[r], end = ends[r];
     if (begin == end) continue;
+    apart = apart || (to > 0 && begin != from);
     from = begin < from ? begin : from;
     to = end > to ? end : to;
   }
@@ -209,30 +233,26 @@ NLRCNN_KERNEL void attend_rows(Attention a, Span<T> y, Faults faults) {
       sum = sum * factor + warp_sum(part);
       most = chunk_most;
     }
-    for (int i = 0; i < kChunk / 32; ++i) weights[warp * kChunk + i * 32 + lane] = values[i];
+    for (int i = 0; i < kChunk / 32; ++i) weights[(i * 32 + lane) * kRows + warp] = values[i];
     if (lane == 0) rescale[warp] = factor;
     barrier();
     const int count = static_cast<int>(to - first < kChunk ? to - first : kChunk);
+    NLRCNN_UNROLL(kColumns)
     for (int column = 0; column < kColumns; ++column) {
       const int64_t d = column * kThreads + t;
-      if (d >= width) break;
+      if (d >= width) continue;  // not break: unrolled, the sums stay in registers
       for (int r = 0; r < kRows; ++r) acc[column][r] *= rescale[r];
-      for (int j = 0; j < count; ++j) {
-        const float g = a.g[(first + j) * padded_values + head * width + d];
-        for (int r = 0; r < kRows; ++r) {
-          // Rows beyond the segments hold anything.
-          const float w = weights[r * kChunk + j];
-          acc[column][r] += w == 0 ? 0.0f : w * g;
-        }
-      }
+      add_rows(weights, a.g, first * padded_values + head * width + d, padded_values, count, apart,
+               acc[column]);
     }
     barrier();
   }
   if (lane == 0) sums[warp] = a.form == AttentionForm::softmax ? sum : 1.0f;
   barrier();
+  NLRCNN_UNROLL(kColumns)
   for (int column = 0; column < kColumns; ++column) {
     const int64_t d = column * kThreads + t;
-    if (d >= width) break;
+    if (d >= width) continue;
     for (int r = 0; r < kRows; ++r) {
       const int64_t at = int64_t{block_x()} * kRows + r;
       const bool seen = begins[r] != ends[r];

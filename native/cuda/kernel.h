@@ -7,6 +7,7 @@
 //
 //   Span<T>                          memory of the device; bounds are checked in the emulation
 //   NLRCNN_SHARED(T, name, size)     shared memory; races and bounds are checked in the emulation
+//   NLRCNN_UNROLL(n)                 before a loop: n turns' reads at once
 //   launch(stream, "name", grid, threads, kernel<T>, arguments…)
 #ifdef __CUDACC__
 #include "cuda/gpu/kernel_gpu.h"

@@ -51,39 +51,48 @@ NLRCNN_KERNEL void make_mask(Suppression s, int64_t words) {
 }
 
 // One block for each list. 64 boxes at a time: one thread decides among them, then all spread what they
-// suppress.
+// suppress, a thread for each word of some of the rows.
 template <int kWords>
 NLRCNN_KERNEL void walk(Suppression s, int64_t words) {
-  const int64_t list = block_x(), first = s.ranges[2 * list], count = s.ranges[2 * list + 1] - first;
+  const int64_t list = block_x(), first = s.ranges[2 * list];
+  const int count = static_cast<int>(s.ranges[2 * list + 1] - first);
   NLRCNN_SHARED(uint64_t, removed, kWords);
   NLRCNN_SHARED(uint64_t, own, kTile);
   NLRCNN_SHARED(uint64_t, kept, 1);
   const int t = thread_index();
-  const int64_t used = (count + kTile - 1) / kTile;
-  for (int64_t w = t; w < used; w += kWalkThreads) removed[w] = 0;
-  for (int64_t chunk = 0; chunk < used; ++chunk) {
-    const int64_t row0 = chunk * kTile;
-    const int rows = static_cast<int>(count - row0 < kTile ? count - row0 : kTile);
-    if (t < rows) own[t] = s.mask[(first + row0 + t) * words + chunk];
+  const int used = (count + kTile - 1) / kTile;
+  for (int w = t; w < used; w += kWalkThreads) removed[w] = 0;
+  barrier();
+  for (int chunk = 0; chunk < used; ++chunk) {
+    const int64_t row0 = first + chunk * kTile;
+    const int rows = count - chunk * kTile < kTile ? count - chunk * kTile : kTile;
+    if (t < rows) {
+      own[t] = s.mask[(row0 + t) * words + chunk];
+      if (s.candidate && !s.candidate[row0 + t]) atomic_or(removed, chunk, uint64_t{1} << t);
+    }
     barrier();
     if (t == 0) {
       uint64_t gone = removed[chunk], stays = 0;
       for (int j = 0; j < rows; ++j) {
-        if (gone >> j & 1 || (s.candidate && !s.candidate[first + row0 + j])) continue;
-        stays |= uint64_t{1} << j;
-        gone |= own[j];
+        const uint64_t suppressed = own[j], stay = ~gone >> j & 1;
+        stays |= stay << j;
+        gone |= suppressed & (uint64_t{0} - stay);
       }
       kept[0] = stays;
     }
     barrier();
     const uint64_t stays = kept[0];
-    if (t < rows) s.keep[first + row0 + t] = static_cast<uint8_t>(stays >> t & 1);
-    const int64_t rest = used - chunk - 1;
-    for (int64_t i = t; i < rest * rows; i += kWalkThreads) {
-      const int64_t j = i / rest, w = chunk + 1 + i % rest;
-      if (!(stays >> j & 1)) continue;
-      const uint64_t bits = s.mask[(first + row0 + j) * words + w];
-      if (bits) atomic_or(removed, static_cast<int>(w), bits);
+    if (t < rows) s.keep[row0 + t] = static_cast<uint8_t>(stays >> t & 1);
+    const int rest = used - chunk - 1;
+    int width = 1;  // threads for the words of one row
+    while (width < rest && width < kWalkThreads) width *= 2;
+    const int groups = kWalkThreads / width;
+    for (int w = t % width; w < rest; w += width) {
+      uint64_t bits = 0;
+      NLRCNN_UNROLL(8)
+      for (int j = t / width; j < rows; j += groups)
+        bits |= stays >> j & 1 ? s.mask[(row0 + j) * words + chunk + 1 + w] : uint64_t{0};
+      if (bits) atomic_or(removed, chunk + 1 + w, bits);
     }
     barrier();
   }

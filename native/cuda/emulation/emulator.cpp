@@ -97,12 +97,26 @@ void Emulator::wait(Waiting what) {
   nlrcnn_switch(&t.fiber->pointer, scheduler_);
 }
 
-uint64_t Emulator::exchange(uint64_t value, int lane) {
-  const int own = thread;
-  const uint32_t half = threads_[own].exchanges++ % 2;
-  slots_[2 * own + half] = value;
+uint32_t Emulator::give(uint64_t value) {
+  const uint32_t half = threads_[thread].exchanges++ % 2;
+  slots_[2 * thread + half] = value;
   wait(Waiting::warp);
-  return slots_[2 * (own / 32 * 32 + lane) + half];
+  return half;
+}
+
+uint64_t Emulator::exchange(uint64_t value, int lane) {
+  const int first = thread / 32 * 32;
+  const uint32_t half = give(value);
+  return slots_[2 * (first + lane) + half];
+}
+
+uint32_t Emulator::ballot(bool value) {
+  const int first = thread / 32 * 32;
+  const uint32_t half = give(value);
+  uint32_t bits = 0;
+  for (int lane = 0; lane < 32; ++lane)
+    bits |= static_cast<uint32_t>(slots_[2 * (first + lane) + half]) << lane;
+  return bits;
 }
 
 // Lets go on whoever waits for nobody any more; false when nobody does.

@@ -38,6 +38,7 @@ class Emulator {
   void wait(Waiting what);
   // What `lane` of this warp gave to the same call.
   uint64_t exchange(uint64_t value, int lane);
+  uint32_t ballot(bool value);
   void fail(const std::string& what);
   SharedMemory& shared(const void* tag, const char* name, size_t elements, size_t bytes);
   // Whether the access is in order; it has failed where not.
@@ -62,6 +63,8 @@ class Emulator {
   Fiber* take_fiber();
   void resume(int index);
   bool release();
+  // Gives a value to this warp's threads; they then find it in slot 2 · thread + what this returns.
+  uint32_t give(uint64_t value);
 
   const std::function<void()>* body_ = nullptr;
   std::string name_, error_;

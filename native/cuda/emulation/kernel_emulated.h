@@ -8,6 +8,7 @@
 #define NLRCNN_SHARED(type, name, size) \
   static const char name##_tag = 0;     \
   nlrcnn::cuda::SharedArray<type, size> name(&name##_tag, #name)
+#define NLRCNN_UNROLL(times)
 
 namespace nlrcnn::cuda {
 
@@ -65,6 +66,13 @@ template <class T>
 T shuffle_up(T v, int delta) {
   const int lane = thread_index() & 31;
   return exchange(v, lane >= delta ? lane - delta : lane);
+}
+
+inline uint32_t ballot(bool v) {
+  return emulator().ballot(v);
+}
+inline int count_bits(uint32_t bits) {
+  return __builtin_popcount(bits);
 }
 
 template <class T>

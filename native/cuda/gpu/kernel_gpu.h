@@ -3,7 +3,12 @@
 
 #define NLRCNN_KERNEL __global__
 #define NLRCNN_DEVICE __device__ __forceinline__
-#define NLRCNN_SHARED(type, name, size) __shared__ type name[size]
+// Aligned so that neighbours can be read at once.
+#define NLRCNN_SHARED(type, name, size) __shared__ __align__(16) type name[size]
+
+// Before a loop whose reads should be under way at once.
+#define NLRCNN_PRAGMA(text) _Pragma(#text)
+#define NLRCNN_UNROLL(times) NLRCNN_PRAGMA(unroll times)
 
 namespace nlrcnn::cuda {
 
@@ -44,6 +49,13 @@ NLRCNN_DEVICE T shuffle_xor(T v, int mask) {
 template <class T>
 NLRCNN_DEVICE T shuffle_up(T v, int delta) {
   return __shfl_up_sync(0xffffffffu, v, delta);
+}
+// Bit i: what lane i gave.
+NLRCNN_DEVICE uint32_t ballot(bool v) {
+  return __ballot_sync(0xffffffffu, v);
+}
+NLRCNN_DEVICE int count_bits(uint32_t bits) {
+  return __popc(bits);
 }
 
 // `i`: a multiple of the pack's size.
