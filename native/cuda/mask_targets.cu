@@ -29,13 +29,14 @@ NLRCNN_KERNEL void project(Span<const uint8_t> bitmaps, Span<const Window> windo
   const Window window = windows[object];
   const float x = rois[5 * k + 1], y = rois[5 * k + 2];
   const float width = rois[5 * k + 3] - x, height = rois[5 * k + 4] - y;
-  const BinAxis ys = bin_axis(y, height > 1 ? height : 1.0f, size, 0, i % bins / size, window.resized_height);
+  const BinAxis ys = bin_axis(y, height > 1 ? height : 1.0f, size, 0, static_cast<int32_t>(i % bins / size),
+                              window.resized_height);
   const BinAxis xs = bin_axis(x, width > 1 ? width : 1.0f, size, 0, i % size, window.resized_width);
   float sum = 0;
-  for (int64_t iy = ys.low; iy < ys.high; ++iy) {
+  for (int32_t iy = ys.low; iy < ys.high; ++iy) {
     const Sample sy = ys.sample(iy, window.resized_height);
     if (sy.low_weight == 0 && sy.high_weight == 0) continue;
-    for (int64_t ix = xs.low; ix < xs.high; ++ix) {
+    for (int32_t ix = xs.low; ix < xs.high; ++ix) {
       const Sample sx = xs.sample(ix, window.resized_width);
       sum += sy.low_weight * (sx.low_weight * pixel_at(bitmaps, window, sy.low, sx.low) +
                               sx.high_weight * pixel_at(bitmaps, window, sy.low, sx.high)) +
@@ -43,8 +44,7 @@ NLRCNN_KERNEL void project(Span<const uint8_t> bitmaps, Span<const Window> windo
                                sx.high_weight * pixel_at(bitmaps, window, sy.high, sx.high));
     }
   }
-  const float samples = static_cast<float>(ys.grid * xs.grid);
-  out[i] = sum / (samples > 1 ? samples : 1.0f);
+  out[i] = sum / samples_of(ys, xs);
 }
 
 class MaskTargets : public Kernel {

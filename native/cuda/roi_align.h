@@ -30,29 +30,35 @@ struct Pyramid {
 // The samples of one bin along one axis: at `from` + (i + 0.5) · `bin` / `grid`.
 struct BinAxis {
   float from, bin;
-  int64_t grid, low, high;
+  int32_t grid, low, high;
 
-  NLRCNN_HD Sample sample(int64_t i, int size) const {
+  NLRCNN_HD Sample sample(int32_t i, int size) const {
     return roi_align::sample_at(from + (static_cast<float>(i) + 0.5f) * bin / static_cast<float>(grid), size);
   }
 };
 
-NLRCNN_HD inline BinAxis bin_axis(float start, float extent, int32_t bins, int32_t ratio, int64_t index,
+NLRCNN_HD inline BinAxis bin_axis(float start, float extent, int32_t bins, int32_t ratio, int32_t index,
                                   int size) {
   BinAxis axis;
   axis.bin = extent / static_cast<float>(bins);
   const float wanted = ratio > 0 ? static_cast<float>(ratio) : ceilf(axis.bin);
-  axis.grid = wanted >= 1 && wanted < 1e9f ? static_cast<int64_t>(wanted) : 0;
+  axis.grid = wanted >= 1 && wanted < 1e9f ? static_cast<int32_t>(wanted) : 0;
   axis.from = start + static_cast<float>(index) * axis.bin;
   axis.low = 0;
   axis.high = axis.grid;
   if (axis.grid > 64) {  // a huge RoI: only the samples that can fall into the map
     const float step = axis.bin / static_cast<float>(axis.grid);
     const double first = (-2.0 - axis.from) / step - 2, last = (size + 1.0 - axis.from) / step + 2;
-    axis.low = first > 0 ? static_cast<int64_t>(first < axis.grid ? first : axis.grid) : 0;
-    axis.high = last < axis.grid ? static_cast<int64_t>(last > axis.low ? last : axis.low) : axis.grid;
+    axis.low = first > 0 ? static_cast<int32_t>(first < axis.grid ? first : axis.grid) : 0;
+    axis.high = last < axis.grid ? static_cast<int32_t>(last > axis.low ? last : axis.low) : axis.grid;
   }
   return axis;
+}
+
+// What the sum of a bin's samples is divided by.
+NLRCNN_HD inline float samples_of(const BinAxis& ys, const BinAxis& xs) {
+  const float samples = static_cast<float>(int64_t{ys.grid} * xs.grid);
+  return samples > 1 ? samples : 1.0f;
 }
 
 // A RoI on its level.
@@ -88,6 +94,10 @@ inline Status make_pyramid(const OpCall& call, const std::vector<Shape>& levels,
                                                 call.name + " on CUDA but received " +
                                                 std::to_string(levels.size()));
   out->count = static_cast<int32_t>(levels.size());
+  for (const Shape& level : levels)
+    if (padded(level[1]) * level[2] * level[3] > INT32_MAX)
+      return Status::error(Code::unsupported, "Expected levels of " + call.name +
+                                                  " with fewer than 2^31 elements for each image on CUDA");
   for (size_t i = 0; i < levels.size(); ++i)
     out->levels[i] = {nullptr, static_cast<int32_t>(levels[i][2]), static_cast<int32_t>(levels[i][3]),
                       s.scales[i]};

@@ -15,7 +15,7 @@ struct Gradients {
 // What one bin's samples give a place along one axis.
 NLRCNN_DEVICE float weight_at(const BinAxis& axis, int64_t place, int size) {
   float sum = 0;
-  for (int64_t i = axis.low; i < axis.high; ++i) {
+  for (int32_t i = axis.low; i < axis.high; ++i) {
     const Sample s = axis.sample(i, size);
     if (s.low == place) sum += s.low_weight;
     if (s.high == place) sum += s.high_weight;
@@ -74,8 +74,7 @@ NLRCNN_KERNEL void gather(Span<const T> grad, Span<const float> rois, Span<const
         if (wy == 0) continue;
         for (int px = 0; px < p.bins[1]; ++px) {
           const BinAxis xs = bin_axis(roi.x, roi.width, p.bins[1], p.ratio, px, level.width);
-          const float samples = static_cast<float>(ys.grid * xs.grid),
-                      mean = wy / (samples > 1 ? samples : 1.0f);
+          const float mean = wy / samples_of(ys, xs);
           if (!reaches(xs.from, xs.bin, x0)) continue;
           float g[kSize] = {};
           if (c < p.channels) {
