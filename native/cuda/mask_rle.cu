@@ -9,6 +9,7 @@ namespace nlrcnn::cuda {
 namespace {
 
 constexpr int kHeader = 16;  // bytes before a dynamic output
+constexpr int kStrips = 16;  // of a mask, each one block's work
 
 struct Paste {
   int64_t rows, side, height, width;
@@ -22,85 +23,122 @@ NLRCNN_DEVICE void sized(Paste& p, Span<const Geometry> geometry) {
   p.width = static_cast<int64_t>(geometry[0].width);
 }
 
-// Walks down a column: visit(row) at each change, with covered pixels before the first row and after the last
-// counting as the neighbouring columns' pixels do.
-template <class Visit>
-NLRCNN_DEVICE bool walk_column(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k,
-                               int64_t x, bool before, Visit visit) {
-  const PasteSample sx = paste_sample(x - m.left, m.box_width, m.side);
-  bool covered = before;
-  int64_t held = -1;
-  float above = 0, below = 0;
-  // Above the box nothing is covered.
-  if (m.y0 > 0 && covered) {
-    visit(int64_t{0});
-    covered = false;
-  }
-  for (int64_t y = m.y0; y < m.y1; ++y) {
-    const PasteSample sy = paste_sample(y - m.top, m.box_height, m.side);
-    if (sy.low != held) {
-      above = blended(probs, k * p.side * p.side, m.side, sy.low, sx);
-      below = blended(probs, k * p.side * p.side, m.side, sy.high, sx);
-      held = sy.low;
-    }
-    const bool now = (1 - sy.weight) * above + sy.weight * below > p.threshold;
-    if (now != covered) visit(y);
-    covered = now;
-  }
-  if (m.y1 < p.height && covered) {
-    visit(m.y1);
-    covered = false;
-  }
-  return covered;
-}
-
-// Whether the last pixel of a column is covered, which is where the next column begins.
-NLRCNN_DEVICE bool ends_covered(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k,
-                                int64_t x) {
-  if (x < m.x0 || x >= m.x1 || m.y1 < p.height || m.y1 == m.y0) return false;
-  const PasteSample sx = paste_sample(x - m.left, m.box_width, m.side),
-                    sy = paste_sample(m.y1 - 1 - m.top, m.box_height, m.side);
+// Whether a pixel of the box is covered.
+NLRCNN_DEVICE bool covers(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k,
+                          const PasteSample& sx, int64_t y) {
+  const PasteSample sy = paste_sample(y - m.top, m.box_height, m.side);
   const float above = blended(probs, k * p.side * p.side, m.side, sy.low, sx),
               below = blended(probs, k * p.side * p.side, m.side, sy.high, sx);
   return (1 - sy.weight) * above + sy.weight * below > p.threshold;
 }
 
-// One block for each mask: changes[k · slots …] rising, and how many.
-NLRCNN_KERNEL void find_changes(Span<const float> probs, Span<const Box> boxes, Span<const int32_t> count,
-                                Span<const Geometry> geometry, Span<int32_t> changes, Span<int32_t> counts,
-                                Paste p) {
+// A warp walks down a column of the box, 32 rows at a time: visit(row, changes), bit i of which says that row
+// + i differs from the pixel before it. The last pixel of a column is before the first of the next.
+template <class Visit>
+NLRCNN_DEVICE void walk_column(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k,
+                               int64_t x, Visit visit) {
+  const int lane = thread_index() % 32;
+  const bool to_end = m.y1 == p.height;
+  bool covered = false;
+  if (to_end && x > m.x0) {
+    const PasteSample left = paste_sample(x - 1 - m.left, m.box_width, m.side);
+    covered = covers(probs, m, p, k, left, m.y1 - 1);
+  }
+  if (m.y0 > 0) {  // above the box nothing is
+    visit(int64_t{0}, covered ? 1u : 0u);
+    covered = false;
+  }
+  const PasteSample sx = paste_sample(x - m.left, m.box_width, m.side);
+  const int64_t end = to_end ? m.y1 : m.y1 + 1;  // below the box nothing is
+  for (int64_t row = m.y0; row < end; row += 32) {
+    const int64_t y = row + lane;
+    const uint32_t bits = ballot(y < m.y1 && covers(probs, m, p, k, sx, y));
+    const int left = static_cast<int>(end - row < 32 ? end - row : 32);
+    const uint32_t inside = left < 32 ? (1u << left) - 1 : ~0u;
+    visit(row, (bits ^ (bits << 1 | (covered ? 1u : 0u))) & inside);
+    covered = bits >> (left - 1) & 1;
+  }
+  // The box's last column gives way to uncovered ones.
+  if (x == m.x1 - 1 && x + 1 < p.width) visit(p.height, covered ? 1u : 0u);
+}
+
+// Columns of one of the kStrips strips of a box.
+struct Strip {
+  int64_t begin, end;
+};
+NLRCNN_DEVICE Strip strip_of(const PastedMask& m, int64_t strip) {
+  if (m.y1 == m.y0) return {0, 0};
+  const int64_t each = (m.x1 - m.x0 + kStrips - 1) / kStrips;
+  const int64_t begin = m.x0 + strip * each, end = begin + each < m.x1 ? begin + each : m.x1;
+  return {begin, end};
+}
+
+NLRCNN_DEVICE int32_t changes_of(Span<const float> probs, const PastedMask& m, const Paste& p, int64_t k,
+                                 int64_t x) {
+  int32_t n = 0;
+  walk_column(probs, m, p, k, x, [&](int64_t, uint32_t changes) { n += count_bits(changes); });
+  return n;
+}
+
+// One block for each strip of each mask, a warp for each column: how many changes.
+NLRCNN_KERNEL void count_changes(Span<const float> probs, Span<const Box> boxes, Span<const int32_t> count,
+                                 Span<const Geometry> geometry, Span<int32_t> strips, Paste p) {
   NLRCNN_SHARED(int32_t, sums, kThreads / 32);
   sized(p, geometry);
-  const int64_t k = block_x();
+  const int64_t k = block_x() / kStrips;
+  if (k >= rows_of(count, p.rows)) return;
+  const PastedMask m = paste_box(boxes[k], p.side, p.height, p.width);
+  const Strip strip = strip_of(m, block_x() % kStrips);
+  const int warp = thread_index() / 32;
+  int32_t own = 0;
+  for (int64_t x = strip.begin + warp; x < strip.end; x += kThreads / 32)
+    own += changes_of(probs, m, p, k, x);
+  if (thread_index() % 32 == 0) sums[warp] = own;
+  barrier();
+  if (thread_index() > 0) return;
+  for (int w = 1; w < kThreads / 32; ++w) own += sums[w];
+  strips[block_x()] = own;
+}
+
+// The same blocks: changes[k · slots …] rising, and how many.
+NLRCNN_KERNEL void find_changes(Span<const float> probs, Span<const Box> boxes, Span<const int32_t> count,
+                                Span<const Geometry> geometry, Span<const int32_t> strips,
+                                Span<int32_t> changes, Span<int32_t> counts, Paste p) {
+  NLRCNN_SHARED(int32_t, sums, kThreads / 32);
+  sized(p, geometry);
+  const int64_t k = block_x() / kStrips, own = block_x() % kStrips;
+  const bool last = own == kStrips - 1 && thread_index() == 0;
   if (k >= rows_of(count, p.rows)) {
-    if (thread_index() == 0) counts[k] = 0;
+    if (last) counts[k] = 0;
     return;
   }
-  const PastedMask m = paste_box(boxes[k], p.side, p.height, p.width);
-  const bool open = m.y1 > m.y0;
   int32_t at = 0;
-  for (int64_t first = m.x0; open && first < m.x1; first += kThreads) {
-    const int64_t x = first + thread_index();
-    int32_t own = 0;
-    const bool inside = x < m.x1, before = inside && ends_covered(probs, m, p, k, x - 1);
-    if (inside) {
-      const bool end = walk_column(probs, m, p, k, x, before, [&](int64_t) { ++own; });
-      // The mask's last column gives way to uncovered ones.
-      if (end && x == m.x1 - 1 && x + 1 < p.width) ++own;
+  for (int64_t s = 0; s < own; ++s) at += strips[k * kStrips + s];
+  if (last) counts[k] = at + strips[block_x()];
+  if (strips[block_x()] == 0) return;
+  const PastedMask m = paste_box(boxes[k], p.side, p.height, p.width);
+  const Strip strip = strip_of(m, own);
+  const int warp = thread_index() / 32, lane = thread_index() % 32;
+  for (int64_t first = strip.begin; first < strip.end; first += kThreads / 32) {
+    const int64_t x = first + warp;
+    const int32_t n = x < strip.end ? changes_of(probs, m, p, k, x) : 0;
+    if (lane == 0) sums[warp] = n;
+    barrier();
+    int32_t next = at;
+    for (int w = 0; w < kThreads / 32; ++w) {
+      const int32_t sum = sums[w];
+      if (w < warp) next += sum;
+      at += sum;
     }
-    const Scanned scanned = scan_block(sums, own);
-    int32_t next = at + scanned.before;
-    if (inside && own > 0) {
-      const bool end = walk_column(probs, m, p, k, x, before, [&](int64_t y) {
-        if (next < p.slots) changes[k * p.slots + next] = static_cast<int32_t>(x * p.height + y);
-        ++next;
+    if (n > 0)
+      walk_column(probs, m, p, k, x, [&](int64_t row, uint32_t found) {
+        const int32_t slot = next + count_bits(found & ((1u << lane) - 1));
+        if (found >> lane & 1 && slot < p.slots)
+          changes[k * p.slots + slot] = static_cast<int32_t>(x * p.height + row + lane);
+        next += count_bits(found);
       });
-      if (end && x == m.x1 - 1 && x + 1 < p.width && next < p.slots)
-        changes[k * p.slots + next] = static_cast<int32_t>((x + 1) * p.height);
-    }
-    at += scanned.all;
+    barrier();
   }
-  if (thread_index() == 0) counts[k] = at;
 }
 
 // Run i of a mask: from the change before it to the next.
@@ -146,18 +184,35 @@ NLRCNN_KERNEL void measure(Span<const int32_t> changes, Span<const int32_t> coun
   if (thread_index() == 0) lengths[k] = scanned.all;
 }
 
-// One thread: where each text begins. A mask without room for its changes says so through the number of
+// One block: where each text begins. A mask without room for its changes says so through the number of
 // bytes.
 NLRCNN_KERNEL void place_texts(Span<const int32_t> counts, Span<const int32_t> lengths,
                                Span<const int32_t> count, Span<int32_t> header, Span<int32_t> offsets,
                                Paste p, int64_t bytes_per_change) {
-  if (thread_index() != 0) return;
+  NLRCNN_SHARED(int32_t, sums, kThreads / 32);
+  NLRCNN_SHARED(int32_t, most, kThreads / 32);
   const int64_t rows = rows_of(count, p.rows);
+  const int t = thread_index();
   int32_t at = 0, needed = 0;
-  for (int64_t k = 0; k < rows; ++k) {
-    offsets[4 + k] = at;
-    at += lengths[k];
-    if (counts[k] > needed) needed = counts[k];
+  for (int64_t first = 0; first < rows; first += kThreads) {
+    const int64_t k = first + t;
+    const Scanned scanned = scan_block(sums, k < rows ? lengths[k] : 0);
+    if (k < rows) {
+      offsets[4 + k] = at + scanned.before;
+      needed = counts[k] > needed ? counts[k] : needed;
+    }
+    at += scanned.all;
+  }
+  for (int step = 16; step > 0; step /= 2) {
+    const int32_t other = shuffle_xor(needed, step);
+    needed = other > needed ? other : needed;
+  }
+  if (t % 32 == 0) most[t / 32] = needed;
+  barrier();
+  if (t > 0) return;
+  for (int w = 1; w < kThreads / 32; ++w) {
+    const int32_t other = most[w];
+    needed = other > needed ? other : needed;
   }
   offsets[4 + rows] = at;
   offsets[0] = static_cast<int32_t>(rows + 1);
@@ -223,14 +278,19 @@ class MaskRle : public Kernel {
     const auto header = span<int32_t>(context.out[0].data, 1);
     const auto offsets = span<int32_t>(context.out[1].data, rows_ + 1 + 4);
     const Grid masks{static_cast<uint32_t>(rows_)};
-    Status s = launch(stream, "mask changes", masks, kThreads, find_changes, probs, boxes, count, geometry,
-                      changes, counts, p);
+    const auto strips = span<int32_t>(w + strips_, rows_ * kStrips);
+    const Grid blocks{static_cast<uint32_t>(rows_ * kStrips)};
+    Status s = launch(stream, "mask counts", blocks, kThreads, count_changes, probs, boxes, count, geometry,
+                      strips, p);
+    if (s.ok())
+      s = launch(stream, "mask changes", blocks, kThreads, find_changes, probs, boxes, count, geometry,
+                 Span<const int32_t>(strips), changes, counts, p);
     if (s.ok())
       s = launch(stream, "mask lengths", masks, kThreads, measure, changes, counts, count, geometry, lengths,
                  p);
     if (s.ok())
-      s = launch(stream, "mask offsets", {1}, 32, place_texts, counts, lengths, count, header, offsets, p,
-                 kBytesPerSlot * std::max<int64_t>(rows_, 1));
+      s = launch(stream, "mask offsets", {1}, kThreads, place_texts, counts, lengths, count, header, offsets,
+                 p, kBytesPerSlot * std::max<int64_t>(rows_, 1));
     if (!s.ok()) return s;
     return launch(stream, "mask_rle", masks, kThreads, write_texts, changes, counts, count, geometry, offsets,
                   bytes, p, capacity_);
@@ -247,13 +307,14 @@ class MaskRle : public Kernel {
     changes_ = layout_.take(rows_ * slots_ * sizeof(int32_t));
     counts_ = layout_.take(rows_ * sizeof(int32_t));
     lengths_ = layout_.take(rows_ * sizeof(int32_t));
+    strips_ = layout_.take(rows_ * kStrips * sizeof(int32_t));
   }
 
   OpCall call_;
   int64_t rows_, side_, capacity_ = 0, slots_ = 0;
   paste_masks::Settings settings_{};
   Layouter layout_;
-  size_t changes_ = 0, counts_ = 0, lengths_ = 0;
+  size_t changes_ = 0, counts_ = 0, lengths_ = 0, strips_ = 0;
 };
 
 }  // namespace
