@@ -15,7 +15,7 @@ export interface StardistPicture {
 
 /**
  * The metric of the 2018 Data Science Bowl and of StarDist's tables: TP / (TP + FP + FN) by IoU, summed over all pictures.
- * Detections of at least `score` become a label map by falling score: a pixel stays with the first, pieces below 10
+ * Detections above `score` become a label map by falling score: a pixel stays with the first, pieces below 10
  * pixels are dropped. Truth and detection are matched one to one.
  */
 export function evaluateStardist(pictures: Iterable<StardistPicture>, score = 0.5): Record<string, number> {

@@ -16,37 +16,17 @@ using namespace non_local_roi_gradient;
 NLRCNN_MULTIVERSION void add_to(const float* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
-NLRCNN_MULTIVERSION void subtract_from(const float* from, int64_t count, float* to) {
-  for (int64_t i = 0; i < count; ++i) to[i] -= from[i];
-}
 NLRCNN_MULTIVERSION void divide(float* values, int64_t count, float by) {
   for (int64_t i = 0; i < count; ++i) values[i] /= by;
 }
 
-// The window of a tap is all places less a row and a column at the border, as native/cpu/non_local_roi.cpp
-// has it; here channels lie together. `parts`: the sums of all, of the first and the last row and column.
-void window_sums_of(const Sizes& s, const float* x, float* parts, float* to) {
-  const int64_t c = s.channels, h = s.height, w = s.width;
-  enum { all, top, bottom, left, right };
-  std::fill_n(parts, 5 * c, 0.0f);
-  for (int64_t p = 0; p < s.places(); ++p) {
-    const int64_t y = p / w, at = p % w;
-    const float* place = x + p * c;
-    add_to(place, c, parts + all * c);
-    if (y == 0) add_to(place, c, parts + top * c);
-    if (y == h - 1) add_to(place, c, parts + bottom * c);
-    if (at == 0) add_to(place, c, parts + left * c);
-    if (at == w - 1) add_to(place, c, parts + right * c);
-  }
-  // Tap (-1, ·) reaches all rows but the last, tap (1, ·) all but the first.
-  for (int64_t tap = 0; tap < 9; ++tap) {
-    const int64_t dy = tap / 3, dx = tap % 3;
-    float* out = to + tap * c;
-    std::copy_n(parts + all * c, c, out);
-    if (dy != 1) subtract_from(parts + (dy == 0 ? bottom : top) * c, c, out);
-    if (dx != 1) subtract_from(parts + (dx == 0 ? right : left) * c, c, out);
-    if (dy != 1 && dx != 1) add_to(x + ((dy == 0 ? h - 1 : 0) * w + (dx == 0 ? w - 1 : 0)) * c, c, out);
-  }
+// Added up window by window: all places less a row and a column would take fewer sums, but lose digits.
+void window_sums_of(const Sizes& s, const float* x, float* to) {
+  const int64_t c = s.channels;
+  std::fill_n(to, 9 * c, 0.0f);
+  for (int64_t p = 0; p < s.places(); ++p)
+    for (int64_t tap = 0; tap < 9; ++tap)
+      if (reached(s, tap, p)) add_to(x + p * c, c, to + tap * c);
   divide(to, 9 * c, static_cast<float>(s.places()));
 }
 
@@ -94,13 +74,8 @@ struct Math {
 
   Status window_sums(const Sizes& s, const float* x, float* sums) {
     const int64_t each = s.places() * s.channels;
-#pragma omp parallel
-    {
-      std::vector<float> parts(5 * s.channels);
-#pragma omp for
-      for (int64_t k = 0; k < s.rows; ++k)
-        window_sums_of(s, x + k * each, parts.data(), sums + k * 9 * s.channels);
-    }
+#pragma omp parallel for
+    for (int64_t k = 0; k < s.rows; ++k) window_sums_of(s, x + k * each, sums + k * 9 * s.channels);
     return {};
   }
   Status spread_sums(const Sizes& s, const float* sums, float* dx) {

@@ -22,7 +22,6 @@ export function tapeCases(op: string): GradientCase[] {
       testCase,
       index,
       expected: new Map(own.map(([key, value]) => [key.slice(prefix.length), value])),
-      tolerance: () => 1e-5,
     };
   });
 }
