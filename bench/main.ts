@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { soak } from './soak.js';
 import { Subject } from './subject.js';
+import { writeCocoCase } from './subjects/coco-case.js';
 
 const WARM_UP = 3;
 
@@ -30,6 +31,11 @@ const torch = (name: string, script = 'torch_subject') => [
   join(__dirname, '..', 'bench', 'peers', `${script}.py`),
   name,
 ];
+let folder: string | undefined;
+const cocoCase = () => {
+  folder ??= writeCocoCase();
+  return folder;
+};
 
 type Start = () => Promise<Subject>;
 
@@ -56,6 +62,12 @@ const BENCHMARKS: Record<string, Start[]> = {
       ],
     ]),
   ),
+  evaluate: [
+    () => Subject.start('nonlocal-rcnn', process.execPath, [file('evaluate'), cocoCase()]),
+    ...(values.python
+      ? [() => Subject.start('pycocotools', values.python!, torch(cocoCase(), 'pycocotools_evaluate'))]
+      : []),
+  ],
   ...Object.fromEntries(
     ['roi_align', 'non_local_roi'].map((name) => [
       name,
@@ -96,6 +108,7 @@ async function compare(name: string) {
       ...most('peakRss'),
       ...most('eventLoopGap'),
       ...most('detections'),
+      ...most('ap'),
     };
   });
 }

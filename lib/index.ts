@@ -6,6 +6,13 @@ export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './data
 export type { Device, DeviceOption, Precision } from './device.js';
 export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
 export {
+  type CityscapesEvaluation,
+  type CityscapesFound,
+  type CityscapesPicture,
+  type CityscapesTruth,
+  evaluateCityscapes,
+} from './evaluate/cityscapes.js';
+export {
   COCO_STATS,
   type CocoEvaluation,
   type CocoFound,

@@ -2,7 +2,7 @@ import { type DatasetFormat, openDataset } from '../datasets/open.js';
 import type { DeviceOption } from '../device.js';
 import { COCO_STATS } from '../evaluate/coco.js';
 import { evaluateCocoFiles } from '../evaluate/coco-files.js';
-import { type EvaluatedPicture, evaluatePictures, type Metric } from '../evaluate/pictures.js';
+import { type EvaluatedPicture, evaluatePictures, METRICS } from '../evaluate/pictures.js';
 import { loadModel } from '../model.js';
 import { listFlag, numberFlag, parse, UsageError } from './args.js';
 import { startProgress } from './progress.js';
@@ -17,7 +17,9 @@ Options:
   --type segm,bbox            what to compare; default segm
   --data DIR                  a data set, with --format coco, labelmaps, cityscapes or kitti, and --split
   --model NAME                a bundled model; default the first. Or --weights FILE with --config FILE
-  --metric coco,stardist      default coco. stardist: TP / (TP + FP + FN) by IoU, of masks as one label map
+  --metric coco,stardist,cityscapes
+                              default coco. stardist: TP / (TP + FP + FN) by IoU, of masks as one label map; cityscapes: AP and
+                              AP50 as its benchmark has them
   --score S                   detections above this count for stardist; default 0.5
   --device DEVICE             auto, cpu, cuda or cuda:N; default auto
   --json                      print JSON alone
@@ -43,7 +45,6 @@ const OPTIONS = {
 
 const TYPES = ['segm', 'bbox'] as const;
 const FORMATS: readonly DatasetFormat[] = ['coco', 'labelmaps', 'cityscapes', 'kitti'];
-const METRICS: readonly Metric[] = ['coco', 'stardist'];
 
 type Values = ReturnType<typeof parse<typeof OPTIONS>>['values'];
 
@@ -109,12 +110,10 @@ async function ofDataset(values: Values, signal: AbortSignal): Promise<Report> {
   for (const kind of kinds) {
     if (metrics.includes('coco')) report[kind] = COCO_STATS.map((stat) => numbers[`${kind}_${stat}`]!);
   }
-  if (metrics.includes('stardist')) {
-    report.stardist = Object.fromEntries(
-      Object.entries(numbers).flatMap(([key, value]) =>
-        key.startsWith('stardist_') ? [[key.slice('stardist_'.length), value]] : [],
-      ),
-    );
+  for (const metric of ['stardist', 'cityscapes'] as const) {
+    if (!metrics.includes(metric)) continue;
+    const own = Object.entries(numbers).filter(([key]) => key.startsWith(`${metric}_`));
+    report[metric] = Object.fromEntries(own.map(([key, value]) => [key.slice(metric.length + 1), value]));
   }
   return report;
 }
@@ -129,6 +128,9 @@ function table(report: Report): string {
   }
   for (const [iou, value] of Object.entries((report.stardist ?? {}) as Record<string, number>)) {
     lines.push(`stardist  IoU ${iou}  ${value.toFixed(3)}`);
+  }
+  for (const [name, value] of Object.entries((report.cityscapes ?? {}) as Record<string, number>)) {
+    lines.push(`cityscapes  ${name.padEnd(4)}  ${value.toFixed(3)}`);
   }
   return `${lines.join('\n')}\n`;
 }

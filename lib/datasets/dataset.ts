@@ -26,6 +26,8 @@ export interface Sample {
   width: number;
   height: number;
   instances: Instance[];
+  /** Pixels that an evaluation does not judge, such as Cityscapes' void. */
+  ignored?: Rle | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { NlrcnnError } from '../errors.js';
+import { mergeRles } from '../masks/rle.js';
 import type { Dataset, Sample } from './dataset.js';
 import { listPictures, readText } from './files.js';
 import { instancesOf, type Meaning, readLabelImage } from './label-image.js';
@@ -25,19 +26,26 @@ const CLASSES = new Map([
 const CATEGORY_IDS = [0, ...CLASSES.keys()];
 const CLASS_NAMES = ['background', ...CLASSES.values()];
 
-const labelOf = (categoryId: number) => CATEGORY_IDS.indexOf(categoryId);
+/** Cityscapes' classes that are not judged: unlabelled, ego vehicle, static, dynamic, parking, caravan, … */
+const VOID = new Set([0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30]);
+
+const IGNORED: Meaning = { label: -1, crowd: true };
+
+function meaningOf(categoryId: number, crowd: boolean): Meaning {
+  const label = CATEGORY_IDS.indexOf(categoryId);
+  return label > 0 ? { label, crowd } : null;
+}
 
 /** class · 1000 + instance; the class alone where single objects cannot be told apart. */
 function cityscapesMeaning(value: number): Meaning {
-  const crowd = value < 1000;
-  const label = labelOf(crowd ? value : Math.floor(value / 1000));
-  return label > 0 ? { label, crowd } : null;
+  if (VOID.has(value)) return IGNORED;
+  return value < 1000 ? meaningOf(value, true) : meaningOf(Math.floor(value / 1000), false);
 }
 
 /** class · 256 + instance, instance 0 where single objects cannot be told apart. */
 function kittiMeaning(value: number): Meaning {
-  const label = labelOf(value >> 8);
-  return label > 0 ? { label, crowd: (value & 255) === 0 } : null;
+  const category = value >> 8;
+  return VOID.has(category) ? IGNORED : meaningOf(category, (value & 255) === 0);
 }
 
 interface StreetScene {
@@ -97,8 +105,17 @@ export async function openKitti({ data, split = 'training' }: StreetSceneOptions
 /** @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE, ERR_NLRCNN_DATASET, each with the file. */
 export async function readSample({ format, id, image, labels }: StreetScene): Promise<Sample> {
   const map = await readLabelImage(labels);
-  const instances = instancesOf(map, format === 'kitti' ? kittiMeaning : cityscapesMeaning);
-  return { id, name: basename(image), image, width: map.width, height: map.height, instances };
+  const regions = instancesOf(map, format === 'kitti' ? kittiMeaning : cityscapesMeaning);
+  const ignored = regions.flatMap(({ label, mask }) => (label < 0 ? [mask] : []));
+  return {
+    id,
+    name: basename(image),
+    image,
+    width: map.width,
+    height: map.height,
+    instances: regions.filter(({ label }) => label > 0),
+    ...(ignored.length > 0 && { ignored: mergeRles(ignored) }),
+  };
 }
 
 function open(folder: string, scenes: readonly StreetScene[]): Dataset {

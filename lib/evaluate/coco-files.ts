@@ -22,11 +22,23 @@ export async function evaluateCocoFiles(
   results: string,
   type: 'segm' | 'bbox',
 ): Promise<CocoEvaluation & { categories: Map<number, string> }> {
+  const { pictures, categories } = await readCocoFiles(groundTruth, results, type);
+  return { ...evaluateCoco(pictures, [...categories.keys()], type), categories };
+}
+
+/** What the two files say of each picture, and the categories' names by rising id. */
+export async function readCocoFiles(
+  groundTruth: string,
+  results: string,
+  type: 'segm' | 'bbox',
+): Promise<{ pictures: CocoPicture[]; categories: Map<number, string> }> {
   const truth = parseCocoFile(await readText(groundTruth), groundTruth);
   const found = parseResults(await readText(results), results);
-  const categories = new Map(truth.categories.map(({ id, name }) => [id, name]));
-  const ids = [...categories.keys()].sort((a, b) => a - b);
-  return { ...evaluateCoco(picturesOf(truth, found, results, type), ids, type), categories };
+  const classes = truth.categories.toSorted((a, b) => a.id - b.id);
+  return {
+    pictures: picturesOf(truth, found, results, type),
+    categories: new Map(classes.map(({ id, name }) => [id, name])),
+  };
 }
 
 function parseResults(text: string, file: string): ResultEntry[] {

@@ -61,13 +61,14 @@ const MOST: readonly [number, number, number] = [1, 10, 100];
 
 /** Matches of one category in one picture, for one range of areas: detections by falling score. */
 interface Matches {
-  scores: number[];
-  /** [IoUs, detections]: whether it took an object, and whether it does not count. */
-  matched: Uint8Array;
-  ignored: Uint8Array;
+  /** [IoUs, detections]: HIT, MISS or IGNORED. */
+  outcomes: Uint8Array;
+  detections: number;
   /** Objects that count. */
   objects: number;
 }
+
+const [MISS, HIT, IGNORED] = [0, 1, 2] as const;
 
 /**
  * pycocotools' COCOeval: average precision and recall of boxes or masks over `categories`. Among equal scores the order
@@ -80,23 +81,28 @@ export function evaluateCoco(
   type: 'segm' | 'bbox',
   most = MOST,
 ): CocoEvaluation {
-  // [categories][areas], one entry a picture that has something of the category.
-  const all = categories.map(() => AREAS.map((): Matches[] => []));
+  // [categories]: scores, and for each area what came of them; one entry a picture that has something of the category.
+  const all = categories.map(() => ({ scores: [] as number[][], areas: AREAS.map((): Matches[] => []) }));
   const place = new Map(categories.map((category, k) => [category, k]));
   for (const picture of pictures) {
     for (const [category, { truths, found }] of byCategory(picture)) {
-      const k = place.get(category);
-      if (k === undefined) continue;
+      const own = all[place.get(category) ?? -1];
+      if (!own) continue;
       const best = found.toSorted((a, b) => b.score - a.score).slice(0, most[2]);
       const ious = overlaps(best, truths, type);
-      for (const [a, range] of AREAS.entries()) all[k]![a]!.push(match(best, truths, ious, range));
+      own.scores.push(best.map(({ score }) => score));
+      for (const [a, range] of AREAS.entries()) own.areas[a]!.push(match(best, truths, ious, range));
     }
   }
-  // [categories][areas][most detections]
-  const curves = all.map((areas) => areas.map((matches) => most.map((count) => accumulate(matches, count))));
+  // [categories][areas], empty where no object counts.
+  const precisions = all.map(({ scores, areas }) => {
+    const order = fallingScores(scores);
+    return areas.map((matches) => precisionCurves(matches, order));
+  });
   const precision = (area: number, iou?: number) =>
-    mean(curves.flatMap((areas) => pick(areas[area]![2]!.precision, iou)));
-  const recall = (area: number, most: number) => mean(curves.flatMap((areas) => areas[area]![most]!.recall));
+    mean(precisions.flatMap((areas) => pick(areas[area]!, iou)));
+  const recall = (area: number, count: number) =>
+    mean(all.flatMap(({ areas }) => recalls(areas[area]!, most[count]!)));
   return {
     stats: [
       precision(0),
@@ -113,7 +119,7 @@ export function evaluateCoco(
       recall(3, 2),
     ],
     perClass: categories.flatMap((category, k) => {
-      const { precision: own } = curves[k]![0]![2]!;
+      const own = precisions[k]![0]!;
       return own.length > 0 ? [{ category, AP: mean(pick(own)), AP50: mean(pick(own, 0)) }] : [];
     }),
   };
@@ -179,73 +185,84 @@ function match(
   const outside = ({ area }: { area: number }) => area < least || area > most;
   const ignore = truths.map((truth) => truth.crowd || outside(truth));
   // Those that count first.
-  const order = truths.map((_, g) => g).sort((a, b) => Number(ignore[a]) - Number(ignore[b]));
-  const matched = new Uint8Array(IOUS.length * found.length);
-  const ignored = new Uint8Array(IOUS.length * found.length);
+  const order = [...truths.keys()].sort((a, b) => Number(ignore[a]) - Number(ignore[b]));
+  const outcomes = new Uint8Array(IOUS.length * found.length);
+  const taken = new Uint8Array(truths.length);
   for (const [t, threshold] of IOUS.entries()) {
-    const taken = new Uint8Array(truths.length);
+    taken.fill(0);
     for (let d = 0; d < found.length; d++) {
       let best = Math.min(threshold, 1 - 1e-10);
       let chosen = -1;
       for (const g of order) {
-        if (taken[g] && !truths[g]!.crowd) continue;
         if (chosen >= 0 && !ignore[chosen] && ignore[g]) break;
         const iou = ious[d * truths.length + g]!;
-        if (iou < best) continue;
+        if (iou < best || (taken[g] && !truths[g]!.crowd)) continue;
         best = iou;
         chosen = g;
       }
-      const at = t * found.length + d;
-      if (chosen < 0) {
-        ignored[at] = Number(outside(found[d]!));
-        continue;
-      }
-      taken[chosen] = 1;
-      matched[at] = 1;
-      ignored[at] = Number(ignore[chosen]);
+      if (chosen >= 0) taken[chosen] = 1;
+      const counts = chosen >= 0 ? !ignore[chosen] : !outside(found[d]!);
+      outcomes[t * found.length + d] = counts ? (chosen >= 0 ? HIT : MISS) : IGNORED;
     }
   }
-  return {
-    scores: found.map(({ score }) => score),
-    matched,
-    ignored,
-    objects: ignore.filter((value) => !value).length,
-  };
+  return { outcomes, detections: found.length, objects: ignore.filter((value) => !value).length };
 }
 
-/** Precision [IoUs][recalls] and recall [IoUs]; both empty where no object counts. */
-function accumulate(pictures: readonly Matches[], most: number): { precision: number[][]; recall: number[] } {
-  const objects = pictures.reduce((sum, picture) => sum + picture.objects, 0);
-  if (objects === 0) return { precision: [], recall: [] };
-  const order = pictures
-    .flatMap((picture) => picture.scores.slice(0, most).map((score, d) => ({ picture, score, d })))
-    .sort((a, b) => b.score - a.score);
-  const precision: number[][] = [];
-  const recall: number[] = [];
-  for (let t = 0; t < IOUS.length; t++) {
+/** Where the detections of [pictures][detections] lie, by falling score. */
+function fallingScores(scores: readonly (readonly number[])[]): {
+  picture: Uint32Array;
+  detection: Uint32Array;
+} {
+  const all = Float64Array.from(scores.flat());
+  const order = Uint32Array.from(all.keys()).sort((a, b) => all[b]! - all[a]! || a - b);
+  const pictures = Uint32Array.from(scores.flatMap((own, i) => own.map(() => i)));
+  const detections = Uint32Array.from(scores.flatMap((own) => [...own.keys()]));
+  return { picture: order.map((i) => pictures[i]!), detection: order.map((i) => detections[i]!) };
+}
+
+const countObjects = (pictures: readonly Matches[]) =>
+  pictures.reduce((sum, { objects }) => sum + objects, 0);
+
+/** Precision [IoUs][recalls]; empty where no object counts. */
+function precisionCurves(
+  pictures: readonly Matches[],
+  { picture, detection }: ReturnType<typeof fallingScores>,
+): number[][] {
+  const objects = countObjects(pictures);
+  if (objects === 0) return [];
+  const recall = new Float64Array(picture.length);
+  const precision = new Float64Array(picture.length);
+  return IOUS.map((_, t) => {
     let [hits, misses] = [0, 0];
-    const recalls: number[] = [];
-    const precisions: number[] = [];
-    for (const { picture, d } of order) {
-      const at = t * picture.scores.length + d;
-      if (!picture.ignored[at]) {
-        if (picture.matched[at]) hits++;
-        else misses++;
-      }
-      recalls.push(hits / objects);
-      precisions.push(hits / (hits + misses + Number.EPSILON));
+    for (let i = 0; i < picture.length; i++) {
+      const { outcomes, detections } = pictures[picture[i]!]!;
+      const outcome = outcomes[t * detections + detection[i]!];
+      if (outcome === HIT) hits++;
+      else if (outcome === MISS) misses++;
+      recall[i] = hits / objects;
+      precision[i] = hits / (hits + misses + Number.EPSILON);
     }
-    for (let i = precisions.length - 2; i >= 0; i--) {
-      precisions[i] = Math.max(precisions[i]!, precisions[i + 1]!);
+    for (let i = precision.length - 2; i >= 0; i--) {
+      precision[i] = Math.max(precision[i]!, precision[i + 1]!);
     }
     let from = 0;
-    precision.push(
-      RECALLS.map((wanted) => {
-        while (from < recalls.length && recalls[from]! < wanted) from++;
-        return precisions[from] ?? 0;
-      }),
-    );
-    recall.push(recalls.at(-1) ?? 0);
-  }
-  return { precision, recall };
+    return RECALLS.map((wanted) => {
+      while (from < recall.length && recall[from]! < wanted) from++;
+      return precision[from] ?? 0;
+    });
+  });
+}
+
+/** Recall [IoUs] of the first `most` detections of each picture; empty where no object counts. */
+function recalls(pictures: readonly Matches[], most: number): number[] {
+  const objects = countObjects(pictures);
+  if (objects === 0) return [];
+  return IOUS.map((_, t) => {
+    let hits = 0;
+    for (const { outcomes, detections } of pictures) {
+      const from = t * detections;
+      for (let i = from; i < from + Math.min(most, detections); i++) hits += Number(outcomes[i] === HIT);
+    }
+    return hits / objects;
+  });
 }

@@ -2,6 +2,7 @@ import type { Sample } from '../datasets/dataset.js';
 import { NlrcnnError } from '../errors.js';
 import { rleArea } from '../masks/rle.js';
 import type { Detection, Segmentation } from '../model.js';
+import { type CityscapesPicture, evaluateCityscapes } from './cityscapes.js';
 import { COCO_STATS, type CocoPicture, evaluateCoco } from './coco.js';
 import { evaluateStardist } from './stardist.js';
 
@@ -11,7 +12,8 @@ export interface EvaluatedPicture {
   result: Segmentation;
 }
 
-export type Metric = 'coco' | 'stardist';
+export const METRICS = ['coco', 'stardist', 'cityscapes'] as const;
+export type Metric = (typeof METRICS)[number];
 
 export interface EvaluatePicturesOptions {
   metrics: readonly Metric[];
@@ -22,8 +24,8 @@ export interface EvaluatePicturesOptions {
 }
 
 /**
- * Numbers by name: `segm_AP`, `bbox_AR100`, … as pycocotools gives them, `stardist_0.50` … `stardist_0.90`. `classes` counts
- * the background.
+ * Numbers by name: `segm_AP`, `bbox_AR100`, … as pycocotools gives them, `stardist_0.50` … `stardist_0.90`,
+ * `cityscapes_AP` and `cityscapes_AP50`. `classes` counts the background.
  * @throws NlrcnnError ERR_NLRCNN_DATASET where picture and annotations differ in size.
  */
 export function evaluatePictures(
@@ -39,8 +41,8 @@ export function evaluatePictures(
     );
   }
   const numbers: Record<string, number> = {};
+  const categories = Array.from({ length: classes - 1 }, (_, i) => i + 1);
   if (metrics.includes('coco')) {
-    const categories = Array.from({ length: classes - 1 }, (_, i) => i + 1);
     for (const kind of kinds) {
       const { stats } = evaluateCoco(
         pictures.map((picture) => cocoPicture(picture, kind)),
@@ -62,7 +64,22 @@ export function evaluatePictures(
     );
     for (const [iou, value] of Object.entries(found)) numbers[`stardist_${iou}`] = value;
   }
+  if (metrics.includes('cityscapes')) {
+    const { AP, AP50 } = evaluateCityscapes(pictures.map(cityscapesPicture), categories);
+    numbers.cityscapes_AP = AP;
+    numbers.cityscapes_AP50 = AP50;
+  }
   return numbers;
+}
+
+function cityscapesPicture({ sample, result }: EvaluatedPicture): CityscapesPicture {
+  return {
+    truths: sample.instances.map(({ label, mask, crowd }) => ({ category: label, mask, group: crowd })),
+    found: result.detections.flatMap(({ labelId, score, mask }) =>
+      mask ? [{ category: labelId, score, mask }] : [],
+    ),
+    ignored: sample.ignored,
+  };
 }
 
 function cocoPicture({ sample, result }: EvaluatedPicture, kind: 'segm' | 'bbox'): CocoPicture {

@@ -3,6 +3,7 @@ import type { DatasetFormat } from '../datasets/open.js';
 import type { Precision } from '../device.js';
 import { NlrcnnError } from '../errors.js';
 import { COCO_STATS } from '../evaluate/coco.js';
+import { METRICS, type Metric } from '../evaluate/pictures.js';
 import type { ModelConfig } from '../models/model-config.js';
 import type { Pair } from '../ops/conv2d.js';
 import {
@@ -101,7 +102,7 @@ export type SamplingConfig = Omit<TrainingSettings, 'trainable_backbone_layers' 
 
 export interface EvaluationConfig {
   /** What is computed on `data.val_split`. */
-  metrics: ('coco' | 'stardist')[];
+  metrics: Metric[];
   /** The model that has the most of it is kept. */
   best: string;
   /** At most so many pictures, spread over the split; null: all. */
@@ -241,15 +242,16 @@ const SAMPLING: Schema<SamplingConfig> = {
 };
 
 /** What each metric is called in evaluations.jsonl; the first is best where nothing is said. */
-const METRICS: Record<EvaluationConfig['metrics'][number], string[]> = {
+const METRIC_NAMES: Record<Metric, string[]> = {
   coco: ['segm', 'bbox'].flatMap((type) => COCO_STATS.map((name) => `${type}_${name}`)),
   stardist: Array.from({ length: 9 }, (_, i) => `stardist_${(0.5 + 0.05 * i).toFixed(2)}`),
+  cityscapes: ['cityscapes_AP', 'cityscapes_AP50'],
 };
 
 const EVALUATION: Schema<EvaluationConfig> = {
-  metrics: { fallback: is(['coco']), check: list(oneOf(...Object.keys(METRICS))) },
+  metrics: { fallback: is(['coco']), check: list(oneOf(...METRICS)) },
   best: {
-    fallback: ({ metrics }) => METRICS[metrics?.[0] ?? 'coco']?.[0],
+    fallback: ({ metrics }) => METRIC_NAMES[metrics?.[0] ?? 'coco']?.[0],
     check: text,
   },
   max_pictures: { fallback: is(null), check: optional(integer(1, 1e9)) },
@@ -310,7 +312,7 @@ export function parseTrainingConfig(value: unknown): TrainingConfig {
   if (schedule.type === 'multi_step' && schedule.milestones.length === 0) {
     fail('schedule.milestones', 'one or more steps for schedule.type multi_step', schedule.milestones);
   }
-  const names = config.evaluation.metrics.flatMap((metric) => METRICS[metric]);
+  const names = config.evaluation.metrics.flatMap((metric) => METRIC_NAMES[metric]);
   if (config.model.architecture === 'fasterrcnn' && config.evaluation.best.startsWith('segm_')) {
     config.evaluation.best = config.evaluation.best.replace('segm_', 'bbox_');
   }

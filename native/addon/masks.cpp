@@ -1,5 +1,6 @@
 #include "addon/masks.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "addon/arguments.h"
@@ -154,10 +155,9 @@ Napi::Value rle_iou(const Napi::CallbackInfo& info) {
   const auto truths = args.ok() ? args.rles(1, height, width) : std::vector<Rle>{};
   const uint8_t* crowd = args.ok() ? args.bytes(4, truths.size()) : nullptr;
   if (!args.ok()) return info.Env().Undefined();
-  auto out = Napi::Float64Array::New(info.Env(), detections.size() * truths.size());
-  for (size_t d = 0; d < detections.size(); ++d)
-    for (size_t t = 0; t < truths.size(); ++t)
-      out[d * truths.size() + t] = iou(detections[d], truths[t], crowd[t] != 0);
+  const auto values = ious(detections, truths, crowd);
+  auto out = Napi::Float64Array::New(info.Env(), values.size());
+  std::copy(values.begin(), values.end(), out.Data());
   return out;
 }
 

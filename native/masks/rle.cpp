@@ -17,6 +17,20 @@ void each_run(const Rle& rle, Visit visit) {
   }
 }
 
+struct Extent {
+  int64_t begin = 0, end = 0, area = 0;  // of its ones
+};
+
+Extent extent(const Rle& rle) {
+  Extent out;
+  each_run(rle, [&](int64_t from, int64_t to) {
+    if (out.area == 0) out.begin = from;
+    out.end = to;
+    out.area += to - from;
+  });
+  return out;
+}
+
 int64_t intersection(const Rle& a, const Rle& b) {
   int64_t both = 0, end_a = 0, end_b = 0, at = 0;
   size_t i = 0, j = 0;  // the counts that `end_a` and `end_b` lie behind
@@ -134,9 +148,7 @@ void decode(const Rle& rle, uint8_t* bitmap) {
 }
 
 int64_t area(const Rle& rle) {
-  int64_t sum = 0;
-  each_run(rle, [&](int64_t from, int64_t to) { sum += to - from; });
-  return sum;
+  return extent(rle).area;
 }
 
 std::array<double, 4> bounding_box(const Rle& rle) {
@@ -172,11 +184,22 @@ Rle merge(const std::vector<Rle>& rles, int64_t height, int64_t width, bool inte
   return {height, width, runs.finish(height * width)};
 }
 
-double iou(const Rle& detection, const Rle& truth, bool crowd) {
-  const int64_t both = intersection(detection, truth);
-  if (both == 0) return 0;
-  const int64_t whole = crowd ? area(detection) : area(detection) + area(truth) - both;
-  return static_cast<double>(both) / static_cast<double>(whole);
+std::vector<double> ious(const std::vector<Rle>& detections, const std::vector<Rle>& truths,
+                         const uint8_t* crowd) {
+  std::vector<Extent> extents;
+  for (const Rle& truth : truths) extents.push_back(extent(truth));
+  std::vector<double> out;
+  out.reserve(detections.size() * truths.size());
+  for (const Rle& detection : detections) {
+    const Extent own = extent(detection);
+    for (size_t t = 0; t < truths.size(); ++t) {
+      const bool apart = own.end <= extents[t].begin || extents[t].end <= own.begin;
+      const int64_t both = apart ? 0 : intersection(detection, truths[t]);
+      const int64_t whole = crowd[t] ? own.area : own.area + extents[t].area - both;
+      out.push_back(both == 0 ? 0 : static_cast<double>(both) / static_cast<double>(whole));
+    }
+  }
+  return out;
 }
 
 Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width) {

@@ -40,8 +40,9 @@ void decode(const Rle& rle, uint8_t* bitmap);                      // row-major;
 int64_t area(const Rle& rle);
 std::array<double, 4> bounding_box(const Rle& rle);  // x, y, width, height
 Rle merge(const std::vector<Rle>& rles, int64_t height, int64_t width, bool intersect);
-// Intersection over union; over the detection's own area where the ground truth is a crowd.
-double iou(const Rle& detection, const Rle& truth, bool crowd);
+// [detections, truths]: intersection over union; over the detection's own area where the truth is a crowd.
+std::vector<double> ious(const std::vector<Rle>& detections, const std::vector<Rle>& truths,
+                         const uint8_t* crowd);
 // x0, y0, x1, y1, …
 Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width);
 

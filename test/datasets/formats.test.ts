@@ -14,17 +14,18 @@ for (const [index, { options, classNames, categoryIds, samples }] of GOLDENS.dat
     t.deepEqual(dataset.classNames, classNames);
     t.deepEqual(dataset.categoryIds, categoryIds);
     t.is(dataset.length, samples.length);
-    for (const [i, { id, size, instances }] of samples.entries()) {
+    for (const [i, { id, size, instances, ignored }] of samples.entries()) {
       const sample = await dataset.sample(i);
       t.is(sample.id, id);
       t.deepEqual([sample.height, sample.width], size);
       const { width, height } = await decodeImage(sample.image);
       t.deepEqual([height, width], size);
-      const expected = instances.map(({ mask, ...rest }) => ({
-        ...rest,
-        mask: encodeRle(ndarray(unpack(mask, size[0] * size[1]), size)),
-      }));
-      t.deepEqual(sample.instances, expected);
+      const rle = (mask: string) => encodeRle(ndarray(unpack(mask, size[0] * size[1]), size));
+      t.deepEqual(
+        sample.instances,
+        instances.map(({ mask, ...rest }) => ({ ...rest, mask: rle(mask) })),
+      );
+      t.deepEqual(sample.ignored, ignored === undefined ? undefined : rle(ignored));
     }
   });
 }

@@ -1,23 +1,10 @@
 import test from 'ava';
-import ndarray from 'ndarray';
 import { evaluateStardist, STARDIST_IOUS } from '../../dist/evaluate/stardist.js';
-import { encodeRle, type Rle } from '../../dist/masks/rle.js';
+import type { Rle } from '../../dist/masks/rle.js';
+import { rectangle } from '../helpers/rectangle.js';
 
 const [HEIGHT, WIDTH] = [20, 40];
-
-/** The pixels of rows [y, y + h) and columns [x, x + w). */
-function rectangle(x: number, y: number, w: number, h: number): Rle {
-  const inside = (i: number) => {
-    const [row, column] = [Math.floor(i / WIDTH), i % WIDTH];
-    return Number(row >= y && row < y + h && column >= x && column < x + w);
-  };
-  return encodeRle(
-    ndarray(
-      Uint8Array.from({ length: HEIGHT * WIDTH }, (_, i) => inside(i)),
-      [HEIGHT, WIDTH],
-    ),
-  );
-}
+const mask = rectangle(HEIGHT, WIDTH);
 
 const picture = (truths: Rle[], found: [Rle, number][]) => ({
   height: HEIGHT,
@@ -27,13 +14,13 @@ const picture = (truths: Rle[], found: [Rle, number][]) => ({
 });
 
 test('TP / (TP + FP + FN), summed over pictures', (t) => {
-  const [a, b] = [rectangle(0, 0, 10, 10), rectangle(20, 0, 10, 10)];
+  const [a, b] = [mask(0, 0, 10, 10), mask(20, 0, 10, 10)];
   // IoU 80 / 100 with a; b is missed; one detection is of nothing. Then a picture where all is found.
   const first = picture(
     [a, b],
     [
-      [rectangle(0, 0, 8, 10), 0.9],
-      [rectangle(12, 10, 5, 5), 0.8],
+      [mask(0, 0, 8, 10), 0.9],
+      [mask(12, 10, 5, 5), 0.8],
     ],
   );
   const second = picture([a], [[a, 0.7]]);
@@ -45,12 +32,12 @@ test('TP / (TP + FP + FN), summed over pictures', (t) => {
 });
 
 test('the higher score keeps a pixel, pieces below ten pixels go, low scores do not count', (t) => {
-  const a = rectangle(0, 0, 10, 10);
+  const a = mask(0, 0, 10, 10);
   const over = evaluateStardist([
     picture(
       [a],
       [
-        [rectangle(1, 0, 10, 10), 0.6],
+        [mask(1, 0, 10, 10), 0.6],
         [a, 0.9],
       ],
     ),
@@ -60,7 +47,7 @@ test('the higher score keeps a pixel, pieces below ten pixels go, low scores do 
   const cut = picture(
     [a],
     [
-      [rectangle(1, 0, 10, 9), 0.6],
+      [mask(1, 0, 10, 9), 0.6],
       [a, 0.9],
     ],
   );
@@ -71,10 +58,10 @@ test('the higher score keeps a pixel, pieces below ten pixels go, low scores do 
 
 test('at IoU .50 two halves are one match; empty pictures count nothing', (t) => {
   const halves: [Rle, number][] = [
-    [rectangle(0, 0, 5, 10), 0.9],
-    [rectangle(5, 0, 5, 10), 0.8],
+    [mask(0, 0, 5, 10), 0.9],
+    [mask(5, 0, 5, 10), 0.8],
   ];
-  t.is(evaluateStardist([picture([rectangle(0, 0, 10, 10)], halves)])['0.50'], 1 / 2);
+  t.is(evaluateStardist([picture([mask(0, 0, 10, 10)], halves)])['0.50'], 1 / 2);
   t.is(evaluateStardist([picture([], [])])['0.50'], 0);
   t.is(evaluateStardist([picture([], halves)])['0.50'], 0);
 });

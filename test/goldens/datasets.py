@@ -59,7 +59,7 @@ def label_map(h, w, values):
     return labels
 
 
-def from_labels(sample_id, labels, meaning):
+def from_labels(sample_id, labels, meaning, void=None):
     instances = []
     for value in np.unique(labels):
         means = meaning(int(value))
@@ -69,7 +69,8 @@ def from_labels(sample_id, labels, meaning):
         ys, xs = np.nonzero(mask)
         box = [int(v) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)]
         instances.append({"label": means[0], "crowd": means[1], "box": box, "area": int(mask.sum()), "mask": bits(mask)})
-    return {"id": sample_id, "size": list(labels.shape), "instances": instances}
+    sample = {"id": sample_id, "size": list(labels.shape), "instances": instances}
+    return sample if void is None or not void.any() else {**sample, "ignored": bits(void)}
 
 
 def make_coco():
@@ -133,11 +134,12 @@ def make_label_maps():
 
 
 THINGS = [24, 25, 26, 27, 28, 31, 32, 33]
+VOID = [*range(7), 9, 10, 14, 15, 16, 18, 29, 30]
 STREET = {"classNames": ["background", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"], "categoryIds": [0, *THINGS]}
 
 
 def make_cityscapes():
-    """Road (7), a static class (29) and trailers (30) are nothing; a class alone is a group."""
+    """Road (7) and single trailers (30000) are nothing, caravans (29) are not judged; a class alone is a group."""
     def meaning(value):
         kind = value if value < 1000 else value // 1000
         return (THINGS.index(kind) + 1, value < 1000) if kind in THINGS else None
@@ -148,7 +150,7 @@ def make_cityscapes():
         labels = label_map(20, 40, values)
         save(picture(20, 40), "cityscapes", "leftImg8bit", "train", city, f"{stem}_leftImg8bit.png")
         save(labels, "cityscapes", "gtFine", "train", city, f"{stem}_gtFine_instanceIds.png")
-        samples.append(from_labels(stem, labels, meaning))
+        samples.append(from_labels(stem, labels, meaning, np.isin(labels, VOID)))
     return {"options": {"format": "cityscapes", "data": "cityscapes", "split": "train"}, **STREET, "samples": samples}
 
 
@@ -162,7 +164,7 @@ def make_kitti():
         labels = label_map(14, 45, values)
         save(picture(14, 45), "kitti", "training", "image_2", f"{name}.png")
         save(labels, "kitti", "training", "instance", f"{name}.png")
-        samples.append(from_labels(name, labels, meaning))
+        samples.append(from_labels(name, labels, meaning, np.isin(labels // 256, VOID)))
     (ROOT / "kitti" / "mini.txt").write_text("000001_10\n")
     options = {"format": "kitti", "data": "kitti"}
     return [{"options": options, **STREET, "samples": samples}, {"options": {**options, "split": "mini"}, **STREET, "samples": samples[1:]}]

@@ -20,7 +20,12 @@ interface Goldens {
     options: { format: DatasetFormat; data: string; split?: string };
     classNames: string[];
     categoryIds?: number[];
-    samples: { id: number | string; size: [number, number]; instances: ExpectedInstance[] }[];
+    samples: {
+      id: number | string;
+      size: [number, number];
+      instances: ExpectedInstance[];
+      ignored?: string;
+    }[];
   }[];
   augmentations: {
     name: string;
