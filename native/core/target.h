@@ -9,6 +9,7 @@ struct Target {
   int block = 16;              // channels that Layout::blocked rounds up to
   DType compute = DType::f32;  // of activations; accumulation is always float32
   bool tf32 = false;           // matrix products of float32 may round their factors to 10 bits
+  bool learning = false;       // weights change between runs: preparing them counts as much as using them
 
   bool operator==(const Target&) const = default;
 };

@@ -16,7 +16,7 @@ class Conv2d : public DenseKernel {
     conv2d::Settings settings;
     if (Status status = conv2d::read_settings(call_, &settings); !status.ok()) return status;
     relu_ = settings.relu;
-    convolution_.emplace(settings, call_.in[0], call_.in[1].shape, call_.out[0], block_);
+    convolution_.emplace(settings, call_.in[0], call_.in[1].shape, call_.out[0], call_.target);
     return prepare();
   }
 

@@ -29,8 +29,8 @@ class Conv2dBackward : public Kernel {
     conv2d::Settings settings;
     if (Status status = conv2d::read_settings(call_, &settings); !status.ok()) return status;
     const Shape& w = call_.in[weight].shape;
-    if (asked_.dx >= 0) data_.emplace(settings, call_.out[asked_.dx], w, call_.in[grad], block_);
-    if (asked_.dweight >= 0) weights_.emplace(settings, call_.in[x], w, call_.in[grad], block_);
+    if (asked_.dx >= 0) data_.emplace(settings, call_.out[asked_.dx], w, call_.in[grad], call_.target);
+    if (asked_.dweight >= 0) weights_.emplace(settings, call_.in[x], w, call_.in[grad], call_.target);
     const auto take = [this](size_t bytes) {
       const size_t at = workspace_;
       workspace_ += (bytes + 63) / 64 * 64;

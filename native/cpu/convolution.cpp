@@ -27,7 +27,8 @@ bool Convolution::winograd(Pass pass, int64_t rows) const {
   const bool plain = settings_.groups == 1 && settings_.dilation[0] == 1 && settings_.dilation[1] == 1;
   const bool kernel = w[2] == 3 && w[3] == 3 && settings_.stride[0] == 1 && settings_.stride[1] == 1;
   const int64_t tiles = rows * ((out[2] + 3) / 4) * ((out[3] + 3) / 4);
-  return plain && kernel && block_ == 16 && w[0] % 16 == 0 && w[1] % 16 == 0 && tiles >= kWinogradTiles;
+  return plain && kernel && target_.block == 16 && w[0] % 16 == 0 && w[1] % 16 == 0 &&
+         tiles >= kWinogradTiles;
 }
 
 Dense Convolution::make(Pass pass, int64_t rows, bool bias, const dnnl::primitive_attr& attr) const {
@@ -45,13 +46,14 @@ Dense Convolution::make(Pass pass, int64_t rows, bool bias, const dnnl::primitiv
                         dnnl::algorithm algorithm) const {
   const auto pair = [](const int64_t* p, int64_t minus) { return memory::dims{p[0] - minus, p[1] - minus}; };
   const ConvolutionSpec spec{algorithm,
-                             memory_desc(x_, block_, rows),
+                             memory_desc(x_, target_.block, rows),
                              {weight_dims(), memory::data_type::f32, memory::format_tag::any},
                              bias ? vector_desc(weight_[0]) : memory::desc(),
-                             memory_desc(y_, block_, rows),
+                             memory_desc(y_, target_.block, rows),
                              pair(settings_.stride, 0),
                              pair(settings_.dilation, 1),
-                             pair(settings_.padding, 0)};
+                             pair(settings_.padding, 0),
+                             target_.learning};
   if (pass == Pass::data) return make_convolution_backward_data(spec, attr);
   if (pass == Pass::weights) return make_convolution_backward_weights(spec, attr);
   return make_convolution(spec, attr);

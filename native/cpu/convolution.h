@@ -9,8 +9,13 @@ class Convolution {
  public:
   enum class Pass { forward, data, weights };
 
-  Convolution(const conv2d::Settings& settings, TensorDesc x, Shape weight, TensorDesc y, int block)
-      : settings_(settings), x_(std::move(x)), y_(std::move(y)), weight_(std::move(weight)), block_(block) {}
+  Convolution(const conv2d::Settings& settings, TensorDesc x, Shape weight, TensorDesc y,
+              const Target& target)
+      : settings_(settings),
+        x_(std::move(x)),
+        y_(std::move(y)),
+        weight_(std::move(weight)),
+        target_(target) {}
 
   // The weight as it is in PyTorch.
   dnnl::memory::desc weight_desc() const;
@@ -27,7 +32,7 @@ class Convolution {
   conv2d::Settings settings_;
   TensorDesc x_, y_;
   Shape weight_;
-  int block_;
+  Target target_;
 };
 
 }  // namespace nlrcnn::cpu

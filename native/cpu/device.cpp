@@ -107,6 +107,7 @@ Status CpuDevice::run_once(Graph graph, std::vector<int> values, const std::atom
                            std::vector<Tensor>* outputs) {
   runs_ops_ = true;
   auto self = std::static_pointer_cast<CpuDevice>(shared_from_this());
+  for (Step& step : graph.steps) step.call.target.learning = true;
   CpuPlan plan(std::move(self), std::move(graph), std::move(values), &kernels_);
   return plan.run({}, stop, outputs, nullptr);
 }

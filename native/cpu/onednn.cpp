@@ -120,7 +120,9 @@ Forward::primitive_desc hint(ConvolutionSpec s) {
 }  // namespace
 
 Dense make_convolution(const ConvolutionSpec& s, const dnnl::primitive_attr& attr) {
-  const auto pd = convolution_desc(s, dnnl::prop_kind::forward_inference, attr);
+  using dnnl::prop_kind;
+  const auto kind = s.learning ? prop_kind::forward_training : prop_kind::forward_inference;
+  const auto pd = convolution_desc(s, kind, attr);
   return {Forward(pd), pd.src_desc(), pd.weights_desc(), pd.dst_desc(), pd.scratchpad_desc()};
 }
 

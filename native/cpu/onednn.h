@@ -76,6 +76,7 @@ struct ConvolutionSpec {
   dnnl::algorithm algorithm;
   dnnl::memory::desc src, weights, bias, dst;
   dnnl::memory::dims strides, dilates, padding;
+  bool learning = false;  // Winograd's transform of the weights is part of the primitive
 };
 Dense make_convolution(const ConvolutionSpec& spec, const dnnl::primitive_attr& attr);
 // Of x, whose gradient is `src`, and of the weights; the bias is not looked at.
