@@ -2,7 +2,7 @@ import { type OpContext, single } from '../device.js';
 import type { Tensor } from '../tensor.js';
 
 /**
- * The way back of `maskLoss`: what it gave as gradient [K, H, W], its labels, and the loss's own gradient [1] -> that
+ * The way back of `maskLoss`: what it gave as gradient [K, H, W], its labels (-1: none), and the loss's own gradient [1] -> that
  * of all logits [K, classes, H, W].
  */
 export function maskLossBackward(

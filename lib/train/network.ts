@@ -40,6 +40,8 @@ export interface Losses {
 
 /** Of torchvision's smooth L1 losses. */
 const BETA = 1 / 9;
+/** Numbers of rows that the mask head sees. */
+const ROW_COUNTS = 16;
 /** Side of the mask head's output. */
 const MASK_TARGET = 28;
 
@@ -160,7 +162,7 @@ export class TrainingNetwork implements Disposable {
     { images }: BatchTargets,
   ): Pick<Losses, 'loss_classifier' | 'loss_box_reg'> {
     const boxes = rois.map((image) => image.boxes);
-    const { rows, segments } = this.#roiRows(tape, boxes);
+    const { rows, segments } = this.#roiRows(tape, boxes, images.length);
     const count = rows.shape[0]!;
     const labels = new Int32Array(count);
     const targets = new Float32Array(4 * count);
@@ -205,11 +207,24 @@ export class TrainingNetwork implements Disposable {
       boxes[0] = Float32Array.of(0, 0, padded[1], padded[0]);
       labels.push(1);
     }
-    const { rows, segments } = this.#roiRows(tape, boxes);
+    const objects = labels.length;
+    // Rows of no picture fill up to one of few counts, as every new count means new kernels; nothing sees them.
+    const { box_batch_size_per_image: most, box_positive_fraction: share } = this.settings;
+    const step = Math.ceil((images.length * most * share) / ROW_COUNTS);
+    while (labels.length % step > 0) labels.push(-1);
+    boxes.push(new Float32Array(4 * (labels.length - objects)));
+    const { rows, segments } = this.#roiRows(tape, boxes, images.length);
     const logits = head.allLogits(tape, head.forward(tape, levels, rows, { segments }).features);
     const masks = rois.flatMap(({ objects }, n) => Array.from(objects, (g) => images[n]!.firstMask + g));
+    while (masks.length < labels.length) masks.push(0);
     const targets = none
-      ? this.#upload(tape, new Float32Array(MASK_TARGET ** 2), 1, MASK_TARGET, MASK_TARGET)
+      ? this.#upload(
+          tape,
+          new Float32Array(labels.length * MASK_TARGET ** 2),
+          labels.length,
+          MASK_TARGET,
+          MASK_TARGET,
+        )
       : maskTargets(
           tape,
           this.#upload(tape, bitmaps, bitmaps.length),
@@ -217,18 +232,16 @@ export class TrainingNetwork implements Disposable {
           this.#upload(tape, roiRows(boxes, masks), labels.length, 5),
           { size: MASK_TARGET },
         );
-    const { loss } = maskLoss(
-      tape,
-      logits,
-      this.#upload(tape, Int32Array.from(labels), labels.length),
-      targets,
-    );
+    const placed = this.#upload(tape, Int32Array.from(labels), labels.length);
+    const { loss } = maskLoss(tape, logits, placed, targets, { rois: objects });
     return none ? scale(tape, loss, undefined, 0) : loss;
   }
 
-  /** RoIs of all images as RoIAlign takes them, and how many are of each. */
-  #roiRows(tape: Tape, boxes: readonly Float32Array[]): { rows: Tensor; segments: Tensor } {
-    const images = boxes.flatMap((own, n) => new Array<number>(own.length / 4).fill(n));
+  /** RoIs of all images (what is behind them lies in the last) as RoIAlign takes them, and how many are of each. */
+  #roiRows(tape: Tape, boxes: readonly Float32Array[], pictures: number): { rows: Tensor; segments: Tensor } {
+    const images = boxes.flatMap((own, n) =>
+      new Array<number>(own.length / 4).fill(Math.min(n, pictures - 1)),
+    );
     const segments = Int32Array.from(boxes, (own) => own.length / 4);
     return {
       rows: this.#upload(tape, roiRows(boxes, images), images.length, 5),

@@ -154,14 +154,17 @@ export class RunFolder {
 }
 
 /** A step as metrics.jsonl has it: one flat object. */
-export function toMetrics({ step, lr, loss, losses, gradient_norm, images, seconds }: StepRecord) {
+export function toMetrics({ losses, ...record }: StepRecord) {
+  const { step, lr, loss, gradient_norm, images, seconds, ...rest } = record;
   const rate = Number((images / seconds).toPrecision(4));
-  return { step, lr, loss, ...losses, gradient_norm, images, seconds, images_per_second: rate };
+  return { step, lr, loss, ...losses, gradient_norm, images, seconds, images_per_second: rate, ...rest };
 }
 
 function fromMetrics(line: Record<string, number>): StepRecord {
-  const { step, lr, loss, gradient_norm, images, seconds, images_per_second: _, ...losses } = line;
-  return { step, lr, loss, losses, gradient_norm, images, seconds } as StepRecord;
+  const { step, lr, loss, gradient_norm, images, seconds, images_per_second: _, ...others } = line;
+  const { overflowed, ...losses } = others;
+  const record = { step, lr, loss, losses, gradient_norm, images, seconds };
+  return { ...record, ...(overflowed && { overflowed: true }) } as StepRecord;
 }
 
 const toLines = (values: readonly unknown[]) => values.map((value) => `${JSON.stringify(value)}\n`).join('');

@@ -38,6 +38,9 @@ export interface RunParts<B extends TrainingBatch> {
   optimizer: Optimizer;
   average?: WeightAverage | undefined;
   schedule: TrainerOptions<B>['schedule'];
+  /** See TrainerOptions. */
+  context?: TrainerOptions<B>['context'];
+  lossScale?: TrainerOptions<B>['lossScale'];
   batches: TrainerOptions<B>['batches'];
   /** Scores a state dict; absent: the last weights are the model. */
   evaluate?: ((state: State, signal: AbortSignal) => Promise<Evaluated>) | undefined;
@@ -91,7 +94,7 @@ class Run<B extends TrainingBatch> {
 
   constructor(parts: RunParts<B>, folder: RunFolder, signal: AbortSignal, observer: RunObserver) {
     const { config, found } = folder;
-    const { network, optimizer, schedule, batches } = parts;
+    const { network, optimizer, schedule, batches, context, lossScale } = parts;
     this.#parts = parts;
     this.#folder = folder;
     this.#signal = signal;
@@ -102,6 +105,8 @@ class Run<B extends TrainingBatch> {
       optimizer,
       schedule,
       batches,
+      ...(context && { context }),
+      lossScale,
       steps: config.steps,
       seed: config.seed,
       accumulate: config.optimizer.accumulate,

@@ -1,5 +1,6 @@
 import type { HostParameter } from '../layers/parameters.js';
 import type { OptimizerConfig, TrainingConfig } from './config.js';
+import type { LossScale } from './loss-scale.js';
 import { AdamW, type NamedTensor, type Optimizer, SGD } from './optimizers.js';
 import { cosineSchedule, multiStepSchedule, type Schedule, stepSchedule } from './schedules.js';
 import { WeightAverage } from './weight-average.js';
@@ -11,11 +12,13 @@ export function makeOptimizer(
   config: OptimizerConfig,
   parameters: readonly NamedTensor[],
   state: State,
+  lossScale?: LossScale,
 ): Optimizer {
   const options = {
     weightDecay: config.weight_decay,
     noDecayOnNormsAndBiases: config.no_decay_on_norms_and_biases,
     maxNorm: config.clip_norm,
+    lossScale,
   };
   const { momentum, nesterov, betas, eps } = config;
   const optimizer =

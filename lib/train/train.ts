@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { type Batch, DataLoader, type DataPosition } from '../datasets/loader.js';
-import { type DeviceOption, resolveDevice } from '../device.js';
-import { NlrcnnError } from '../errors.js';
+import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../device.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { readStateDict } from '../weights/load.js';
 import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
@@ -10,6 +9,7 @@ import type { TrainingConfig } from './config.js';
 import { openSplit, withClasses } from './data.js';
 import { makeEvaluation } from './evaluation.js';
 import { adaptState, initialState } from './initialize.js';
+import { LossScale } from './loss-scale.js';
 import { TrainingNetwork } from './network.js';
 import { type RunObserver, type RunResult, runTraining } from './run.js';
 import { RunFolder } from './run-folder.js';
@@ -40,12 +40,7 @@ export interface TrainOptions extends RunObserver {
 export async function train(config: TrainingConfig, options: TrainOptions): Promise<RunResult> {
   const { signal = new AbortController().signal, note = () => {} } = options;
   const device = resolveDevice(options.device);
-  if (config.precision !== 'fp32') {
-    throw new NlrcnnError(
-      'ERR_NLRCNN_UNSUPPORTED',
-      `Expected precision fp32 for training but received ${config.precision}`,
-    );
-  }
+  const precision = resolvePrecision(device, config.precision);
   const data = await openSplit(config.data, 'train');
   const own: TrainingConfig = { ...config, model: withClasses(config.model, data) };
   const val = config.data.val_split === null ? undefined : await openSplit(config.data, 'val');
@@ -60,8 +55,10 @@ export async function train(config: TrainingConfig, options: TrainOptions): Prom
       { ...sampling, trainable_backbone_layers, resize },
       device,
     );
-    using optimizer = makeOptimizer(own.optimizer, network.trainable, folder.found?.tensors.optimizer);
-    using average = makeAverage(own.optimizer, network.trainable, folder.found?.tensors.average);
+    const found = folder.found?.tensors;
+    using lossScale = precision === 'fp16' ? new LossScale(device) : undefined;
+    using optimizer = makeOptimizer(own.optimizer, network.trainable, found?.optimizer, lossScale);
+    using average = makeAverage(own.optimizer, network.trainable, found?.average);
     options.start?.(folder.found?.step ?? 0);
     return await runTraining<Batch>(
       {
@@ -73,6 +70,8 @@ export async function train(config: TrainingConfig, options: TrainOptions): Prom
         },
         optimizer,
         average,
+        context: eagerIn(precision),
+        lossScale,
         schedule: makeSchedule(own),
         batches: (start) => batches(data, own, start, note),
         evaluate: val && makeEvaluation(own, val, device, note),

@@ -2,11 +2,12 @@ import { performance } from 'node:perf_hooks';
 import { Tape } from '../autograd/tape.js';
 import type { DataPosition } from '../datasets/loader.js';
 import type { Device } from '../device.js';
-import { eager } from '../device.js';
+import { eager, type OpContext } from '../device.js';
 import { NlrcnnError } from '../errors.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { add } from '../ops/add.js';
 import { Tensor } from '../tensor.js';
+import type { LossScale } from './loss-scale.js';
 
 /** What a trainer must know of a batch; DataLoader's batches are of this kind. */
 export interface TrainingBatch {
@@ -62,6 +63,10 @@ export interface TrainerOptions<B extends TrainingBatch> {
   seed: number;
   /** Batches whose mean gradient makes one step. Default: 1 */
   accumulate?: number;
+  /** Runs the network's ops, in the precision that they are to have. Default: float32 */
+  context?: OpContext;
+  /** For float16: the same as the optimiser's. */
+  lossScale?: LossScale | undefined;
   /** Where to begin: `step` and `position` of a trainer before. */
   start?: { step: number; position: DataPosition };
 }
@@ -78,7 +83,12 @@ export interface StepRecord {
   images: number;
   /** Since the step before was done, waiting for data included. */
   seconds: number;
+  /** Present where a gradient overflowed in float16: then no weight was changed. */
+  overflowed?: true;
 }
+
+/** Steps in a row that may overflow before that counts as divergence; the loss scale is halved with each. */
+const MOST_OVERFLOWS = 30;
 
 /** A loss or gradient that is no finite number; `batch` is what it came from. */
 export class DivergedError extends NlrcnnError {
@@ -122,9 +132,10 @@ export class Trainer<B extends TrainingBatch> {
    * @throws DivergedError before weights are changed; errors of data and device as they come.
    */
   async *run(): AsyncGenerator<StepRecord, void, undefined> {
-    const { network, batches, schedule, optimizer, steps, accumulate = 1 } = this.#options;
+    const { batches, schedule, optimizer, steps, accumulate = 1 } = this.#options;
     if (this.#step >= steps) return;
-    const share = Tensor.from(Float32Array.of(1 / accumulate), [1], network.device);
+    const { lossScale } = this.#options;
+    let overflows = 0;
     const iterator = batches(this.#position)[Symbol.asyncIterator]();
     const sums = new GradientSums();
     try {
@@ -134,13 +145,16 @@ export class Trainer<B extends TrainingBatch> {
         while (parts.length < accumulate) {
           const { value: batch, done } = await iterator.next();
           if (done) throw new NlrcnnError('ERR_NLRCNN_DATASET', 'Expected batches without end');
-          parts.push(await this.#forwardBackward(batch, this.#step * accumulate + parts.length, share, sums));
+          parts.push(await this.#forwardBackward(batch, this.#step * accumulate + parts.length, sums));
           used.push(batch);
         }
         const lr = schedule(this.#step);
         const { norm, applied } = await optimizer.step(sums.all, lr);
         const losses = mean(parts);
-        if (!applied) throw this.#diverged('a gradient', losses, used.at(-1)!);
+        overflows = applied ? 0 : overflows + 1;
+        if (overflows > (lossScale ? MOST_OVERFLOWS : 0)) {
+          throw this.#diverged('a gradient', losses, used.at(-1)!);
+        }
         sums.clear();
         this.#step++;
         this.#position = used.at(-1)!.next;
@@ -153,32 +167,30 @@ export class Trainer<B extends TrainingBatch> {
           gradient_norm: norm,
           images: used.reduce((sum, { samples }) => sum + samples.length, 0),
           seconds: (now - from) / 1000,
+          ...(!applied && { overflowed: true }),
         };
         yield record;
         from = performance.now();
       }
     } finally {
       sums.clear();
-      share.dispose();
       await iterator.return?.();
     }
   }
 
   /** Adds the gradients of a batch to `sums`. */
-  async #forwardBackward(
-    batch: B,
-    step: number,
-    share: Tensor,
-    sums: GradientSums,
-  ): Promise<Record<string, number>> {
-    const { network, seed } = this.#options;
-    using tape = new Tape();
+  async #forwardBackward(batch: B, step: number, sums: GradientSums): Promise<Record<string, number>> {
+    const { network, seed, context = eager, lossScale, accumulate = 1 } = this.#options;
+    using tape = new Tape(context);
+    using upstream =
+      lossScale?.upstream(1 / accumulate) ??
+      Tensor.from(Float32Array.of(1 / accumulate), [1], network.device);
     const named = Object.entries(await network.losses(tape, batch, { seed, step })).filter(
       (entry): entry is [string, Tensor] => entry[1] !== undefined,
     );
     const tensors = named.map(([, loss]) => tape.keep(loss));
     try {
-      sums.add(tape.backward(tensors, share));
+      sums.add(tape.backward(tensors, upstream));
       const values = await Promise.all(tensors.map((loss) => loss.read()));
       const losses = Object.fromEntries(named.map(([name], i) => [name, Number(values[i]!.data[0])]));
       const bad = Object.keys(losses).find((name) => !Number.isFinite(losses[name]));

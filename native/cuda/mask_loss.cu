@@ -17,7 +17,8 @@ struct OwnClass {
   NLRCNN_DEVICE float operator()(int64_t i) const {
     const int32_t label = labels[i / places];
     if (label < 0 || label >= channels) {
-      report(faults, Fault::label, label);
+      if (label != -1) report(faults, Fault::label, label);
+      grad[i] = 0;
       return 0;
     }
     const losses::Term term =
@@ -30,13 +31,15 @@ struct OwnClass {
 class MaskLoss : public Kernel {
  public:
   explicit MaskLoss(const OpCall& call)
-      : shape_(call.in[0].shape), count_(element_count(call.in[2].shape)), dtype_(call.target.compute) {}
+      : shape_(call.in[0].shape),
+        count_(element_count(call.in[2].shape)),
+        weight_(mask_loss::weight(call)),
+        dtype_(call.target.compute) {}
   Status init() { return {}; }
 
   size_t workspace_bytes() const override { return partial_bytes(count_); }
 
   Status run(RunContext& context) override {
-    const float weight = 1 / static_cast<float>(count_ > 1 ? count_ : 1);
     return with_type(dtype_, [&](auto type) {
       using T = decltype(type);
       const OwnClass<T> term{span<const T>(context.in[0]),
@@ -47,8 +50,8 @@ class MaskLoss : public Kernel {
                              shape_[2] * shape_[3],
                              shape_[1],
                              padded(shape_[1]),
-                             weight};
-      return sum_terms(stream_of(context), "mask_loss", term, count_, weight, context.workspace,
+                             weight_};
+      return sum_terms(stream_of(context), "mask_loss", term, count_, weight_, context.workspace,
                        span<float>(context.out[0]));
     });
   }
@@ -56,6 +59,7 @@ class MaskLoss : public Kernel {
  private:
   Shape shape_;
   int64_t count_;
+  float weight_;
   DType dtype_;
 };
 

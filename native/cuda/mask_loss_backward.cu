@@ -13,7 +13,7 @@ NLRCNN_KERNEL void spread(Span<const float> grad, Span<const int32_t> labels, Sp
   const int64_t i = global_index() * kSize, c = i % to.c, place = i / to.c;
   if (place >= to.n * to.h * to.w) return;
   const int32_t label = labels[place / (to.h * to.w)];
-  if (label < 0 || label >= classes) report(faults, Fault::label, label);
+  if (label < -1 || label >= classes) report(faults, Fault::label, label);
   Pack<T> pack;
   for (int k = 0; k < kSize; ++k)
     pack.values[k] = from_float<T>(c + k == label ? upstream[0] * grad[place] : 0.0f);

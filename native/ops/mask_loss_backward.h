@@ -1,8 +1,8 @@
 #pragma once
 #include "ops/losses.h"
 
-// The way back of mask_loss: what it gave as gradient [K, H, W], labels i32 [K], upstream [1] -> the gradient
-// of all logits [K, classes, H, W].
+// The way back of mask_loss: what it gave as gradient [K, H, W], labels i32 [K] (-1: none), upstream [1] ->
+// the gradient of all logits [K, classes, H, W].
 namespace nlrcnn::mask_loss_backward {
 
 inline constexpr size_t kInputs = 3;

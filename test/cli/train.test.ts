@@ -165,7 +165,7 @@ test('wrong usage ends with 2, what cannot be done with 1 and one line', async (
       /model\.num_classes 2 for the data's classes \(background, disc\)/,
     ],
     [1, ['train', config, '--set', 'data.dir=/none'], /\/none/],
-    [1, ['train', config, '--set', 'precision=bf16'], /precision fp32 for training/],
+    [1, ['train', config, '--set', 'precision=bf16'], /precision fp32 on device cpu/],
     [1, ['train', config, '--set', `init=${none}`], /none/],
     [1, ['train', config, '--device', 'tpu'], /auto, cpu, cuda/],
     [1, ['train', config, '--out', join(noConfig, 'run')], /choose another --out/],

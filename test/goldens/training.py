@@ -137,12 +137,12 @@ def smooth_l1(case, t):
 
 
 def mask_loss(case, t):
-    """The last lines of torchvision's maskrcnn_loss."""
+    """The last lines of torchvision's maskrcnn_loss, of the RoIs that have a label."""
     logits, labels = t["logits"], t["labels"].long()
-    if t["targets"].numel() == 0:
+    rois = torch.nonzero(labels >= 0)[:, 0]
+    if rois.numel() == 0:
         return [(logits.sum() * 0).reshape(1)]
-    own = logits[torch.arange(labels.shape[0]), labels]
-    return [F.binary_cross_entropy_with_logits(own, t["targets"]).reshape(1)]
+    return [F.binary_cross_entropy_with_logits(logits[rois, labels[rois]], t["targets"][rois]).reshape(1)]
 
 
 def rpn_loss(case, t):

@@ -79,7 +79,9 @@ export const RUNS: Record<string, Run> = {
   smooth_l1: (ops, { pred, targets, labels }, { attrs }) => ({
     out: ops.smoothL1(pred!, targets!, { ...attrs, labels }).loss,
   }),
-  mask_loss: (ops, { logits, labels, targets }) => ({ out: ops.maskLoss(logits!, labels!, targets!).loss }),
+  mask_loss: (ops, { logits, labels, targets }, { attrs }) => ({
+    out: ops.maskLoss(logits!, labels!, targets!, attrs).loss,
+  }),
   rpn_loss: (ops, { indices, labels, targets, ...maps }, { attrs }) => {
     const map = (part: string) =>
       Object.keys(maps).flatMap((name) => (name.startsWith(part) ? [maps[name]!] : []));

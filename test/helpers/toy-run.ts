@@ -5,6 +5,7 @@ import { smoothL1 } from '../../dist/ops/smooth_l1.js';
 import { RandomStream } from '../../dist/random.js';
 import { Tensor } from '../../dist/tensor.js';
 import { parseTrainingConfig, type TrainingConfig } from '../../dist/train/config.js';
+import type { LossScale } from '../../dist/train/loss-scale.js';
 import { type RunObserver, type RunParts, type RunResult, runTraining } from '../../dist/train/run.js';
 import { RunFolder } from '../../dist/train/run-folder.js';
 import { makeAverage, makeOptimizer, makeSchedule } from '../../dist/train/setup.js';
@@ -89,6 +90,7 @@ export interface ToyOptions extends RunObserver {
   signal?: AbortSignal;
   nanAt?: number;
   evaluate?: RunParts<ToyBatch>['evaluate'];
+  lossScale?: LossScale;
 }
 
 /** A run of the toy network in a folder, through everything but data sets and Mask R-CNN. */
@@ -97,12 +99,12 @@ export async function toyRun(
   config: TrainingConfig,
   options: ToyOptions = {},
 ): Promise<RunResult> {
-  const { resume = false, signal = new AbortController().signal, nanAt, evaluate } = options;
+  const { resume = false, signal = new AbortController().signal, nanAt, evaluate, lossScale } = options;
   const folder = await RunFolder.open(out, config, resume);
   try {
     const tensors = folder.found?.tensors;
     const network = new ToyNetwork(tensors?.weights ?? new Map());
-    using optimizer = makeOptimizer(config.optimizer, network.trainable, tensors?.optimizer);
+    using optimizer = makeOptimizer(config.optimizer, network.trainable, tensors?.optimizer, lossScale);
     using average = makeAverage(config.optimizer, network.trainable, tensors?.average);
     const parts: RunParts<ToyBatch> = {
       network,
@@ -111,6 +113,7 @@ export async function toyRun(
       schedule: makeSchedule(config),
       batches: (start) => toyBatches(start, nanAt),
       evaluate,
+      lossScale,
     };
     return await runTraining(parts, folder, signal, options);
   } finally {

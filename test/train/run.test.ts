@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { latestCheckpoint } from '../../dist/train/checkpoint.js';
-import { DivergedError, type StepRecord, Trainer } from '../../dist/train/trainer.js';
+import { LossScale } from '../../dist/train/loss-scale.js';
+import { DivergedError, type StepRecord, Trainer, type TrainerOptions } from '../../dist/train/trainer.js';
 import { SafetensorsFile } from '../../dist/weights/safetensors.js';
-import { ToyNetwork, toyBatches, toyConfig, toyRun } from '../helpers/toy-run.js';
+import { type ToyBatch, ToyNetwork, toyBatches, toyConfig, toyRun } from '../helpers/toy-run.js';
 
 const fresh = () => join(mkdtempSync(join(tmpdir(), 'nlrcnn-')), 'run');
 const lines = (path: string) =>
@@ -230,4 +231,51 @@ test('accumulated batches make the step that their mean gradient would make', as
     t.true(Math.abs(value - (single[0]![i]! + single[1]![i]!) / 2) < 1e-6);
   for (const [i, value] of other!.entries())
     t.true(Math.abs(value - (single[2]![i]! + single[3]![i]!) / 2) < 1e-6);
+});
+
+test('a loss scale changes nothing but small gradients in float16, and is kept with the run', async (t) => {
+  const config = toyConfig();
+  const [plain, scaled, broken] = [fresh(), fresh(), fresh()];
+  await toyRun(plain, config);
+  // It grows every third step, by powers of two: exact in float32.
+  const lossScale = () => new LossScale('cpu', { initial: 1024, growthInterval: 3 });
+  await toyRun(scaled, config, { lossScale: lossScale() });
+  const abort = new AbortController();
+  await toyRun(broken, config, {
+    lossScale: lossScale(),
+    signal: abort.signal,
+    step: ({ step }) => step === 5 && abort.abort(),
+  });
+  await toyRun(broken, config, { resume: true, lossScale: lossScale() });
+  t.deepEqual(await outcome(broken), await outcome(scaled));
+  const { metrics, checkpoint } = await outcome(scaled);
+  t.deepEqual(metrics, (await outcome(plain)).metrics);
+  t.is(checkpoint.tensors.optimizer!.get('loss_scale')!.data[0], 1024 * 2 ** 4);
+});
+
+test('steps that overflow are left out while the loss scale falls; without one, or for too long, they end the run', async (t) => {
+  const run = async (overflows: number, own: Partial<TrainerOptions<ToyBatch>>) => {
+    let left = overflows;
+    const trainer = new Trainer({
+      network: new ToyNetwork(new Map()),
+      optimizer: {
+        step: async () => ({ norm: Number.POSITIVE_INFINITY, applied: left-- <= 0 }),
+        state: async () => new Map(),
+        load: () => {},
+      },
+      schedule: () => 1,
+      batches: (start) => toyBatches(start),
+      steps: overflows + 2,
+      seed: 3,
+      ...own,
+    });
+    const found: boolean[] = [];
+    for await (const { overflowed = false } of trainer.run()) found.push(overflowed);
+    return found;
+  };
+  using lossScale = new LossScale();
+  t.deepEqual(await run(3, { lossScale }), [true, true, true, false, false]);
+  const diverged = { code: 'ERR_NLRCNN_DIVERGED', message: /a gradient is not finite at step/ };
+  await t.throwsAsync(run(1, {}), diverged);
+  await t.throwsAsync(run(31, { lossScale }), diverged);
 });
