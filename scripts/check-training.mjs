@@ -185,7 +185,7 @@ async function crash() {
 
 async function soak() {
   const out = join(folder, 'soak');
-  const child = start(out, { steps: SOAK_STEPS, checkpoint_every: 50 });
+  const child = start(out, { steps: SOAK_STEPS, checkpoint_every: 20 });
   const end = finish(child);
   const samples = [];
   while (child.exitCode === null && child.signalCode === null) {

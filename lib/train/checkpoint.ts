@@ -6,18 +6,18 @@ import { pipeline } from 'node:stream/promises';
 import { NlrcnnError } from '../errors.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { SafetensorsFile } from '../weights/safetensors.js';
-import { type WrittenFile, writeSafetensors } from '../weights/write-safetensors.js';
+import { type StoredTensor, type WrittenFile, writeSafetensors } from '../weights/write-safetensors.js';
 
 /** Named tensors of a checkpoint, each set a file of its own. */
-export type TensorSets = Readonly<Record<string, ReadonlyMap<string, HostParameter>>>;
+export type TensorSets<T = HostParameter> = Readonly<Record<string, ReadonlyMap<string, T>>>;
 
 /** What goes on from a checkpoint exactly as the run would have gone on. */
-export interface Checkpoint<S> {
+export interface Checkpoint<S, T = HostParameter> {
   /** Steps done. */
   step: number;
   /** Everything that is no tensor; JSON. */
   state: S;
-  tensors: TensorSets;
+  tensors: TensorSets<T>;
 }
 
 interface Manifest<S> {
@@ -47,7 +47,7 @@ const MANIFEST = 'state.json';
  */
 export async function saveCheckpoint<S>(
   folder: string,
-  { step, state, tensors }: Checkpoint<S>,
+  { step, state, tensors }: Checkpoint<S, StoredTensor>,
   keep: number,
 ): Promise<string> {
   const name = `${PREFIX}${String(step).padStart(8, '0')}`;

@@ -21,6 +21,7 @@ import { Tensor } from '../tensor.js';
 import { type RoiSamples, type SamplingOptions, TargetAssigner } from './assigner.js';
 import { encodeBoxes, takeBoxes } from './box-coder.js';
 import { isTrainable, type TrainingSettings } from './settings.js';
+import { type LazyState, readState } from './state.js';
 import { type BatchTargets, batchTargets } from './targets.js';
 import { type TrainableParameter, TrainableParameters } from './trainable-parameters.js';
 
@@ -80,9 +81,14 @@ export class TrainingNetwork implements Disposable {
     return this.#parameters.trainable;
   }
 
-  /** The state dict, loadable for inference, once every op queued before has run. */
+  /** The state dict, loadable for inference; what is read of it is as every op queued before leaves it. */
+  get lazyState(): LazyState {
+    return this.#parameters.state;
+  }
+
+  /** `lazyState`, read. */
   async state(): Promise<Map<string, HostParameter>> {
-    return this.#parameters.state();
+    return readState(this.lazyState);
   }
 
   /**

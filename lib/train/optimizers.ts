@@ -6,6 +6,7 @@ import { gradNorm } from '../ops/grad_norm.js';
 import { sgd } from '../ops/sgd.js';
 import { Tensor } from '../tensor.js';
 import type { LossScale } from './loss-scale.js';
+import { type LazyState, lazily, readState } from './state.js';
 
 /** What an optimiser changes in place: float32, under PyTorch's name. */
 export interface NamedTensor {
@@ -86,13 +87,14 @@ export abstract class Optimizer implements Disposable {
     }
   }
 
-  /** What the next step depends on beside parameters and gradients, once every step before is done. */
+  /** What the next step depends on beside parameters and gradients; what is read of it is as the steps before leave it. */
+  get lazyState(): LazyState {
+    return new Map([...this.stateTensors].map(([name, tensor]) => [name, lazily(tensor)]));
+  }
+
+  /** `lazyState`, read. */
   async state(): Promise<Map<string, HostParameter>> {
-    const read = [...this.stateTensors].map(async ([name, tensor]) => {
-      const { shape, data } = await tensor.read();
-      return [name, { shape, data: Float32Array.from(data as Float32Array | Int32Array) }] as const;
-    });
-    return new Map(await Promise.all(read));
+    return readState(this.lazyState);
   }
 
   /**

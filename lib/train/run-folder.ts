@@ -1,10 +1,9 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NlrcnnError } from '../errors.js';
-import type { HostParameter } from '../layers/parameters.js';
 import type { ModelConfig } from '../models/model-config.js';
 import { formatConfig } from '../schema.js';
-import { writeSafetensors } from '../weights/write-safetensors.js';
+import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
 import {
   type Checkpoint,
   latestCheckpoint,
@@ -110,14 +109,14 @@ export class RunFolder {
     await writeFile(join(this.path, EVALUATIONS), `${JSON.stringify(record)}\n`, { flag: 'a' });
   }
 
-  async saveCheckpoint(checkpoint: Checkpoint<RunState>): Promise<string> {
+  async saveCheckpoint(checkpoint: Checkpoint<RunState, StoredTensor>): Promise<string> {
     await this.metrics.sync();
     return saveCheckpoint(this.path, checkpoint, this.config.keep);
   }
 
   /** `model/`: the weights by an atomic rename, their config beside them and in their metadata. */
   async saveModel(
-    state: ReadonlyMap<string, HostParameter>,
+    state: ReadonlyMap<string, StoredTensor>,
     config: ModelConfig,
     step: number,
   ): Promise<void> {

@@ -5,6 +5,7 @@ import type { HostParameter } from '../layers/parameters.js';
 import type { TensorSets } from './checkpoint.js';
 import { trainingReport } from './report.js';
 import type { EvaluationRecord, RunFolder } from './run-folder.js';
+import { type LazyParameter, type LazyState, readState } from './state.js';
 import {
   DivergedError,
   type Optimizer,
@@ -22,7 +23,7 @@ export interface WeightAverage {
   /** After each step. */
   update(): void;
   /** By parameter name. */
-  state(): Promise<State>;
+  readonly lazyState: LazyState;
 }
 
 /** What an evaluation gives back. */
@@ -150,28 +151,26 @@ class Run<B extends TrainingBatch> {
   }
 
   /** The state dict to evaluate and keep. */
-  async #model(): Promise<State> {
-    const [state, average] = await Promise.all([
-      this.#parts.network.state(),
-      this.#parts.average?.state() ?? new Map(),
-    ]);
-    return new Map([...state].map(([name, own]) => [name, average.get(name) ?? own]));
+  #model(): LazyState {
+    const { network, average } = this.#parts;
+    const averages = average?.lazyState ?? new Map();
+    return new Map([...network.lazyState].map(([name, own]) => [name, averages.get(name) ?? own]));
   }
 
   async #save(): Promise<void> {
     const { network, optimizer, average, schedule } = this.#parts;
     const { step, position } = this.#trainer;
     const { config } = this.#folder;
-    const tensors: TensorSets = {
-      weights: await network.state(),
-      optimizer: await optimizer.state(),
-      ...(average && { average: await average.state() }),
+    const tensors: TensorSets<LazyParameter> = {
+      weights: network.lazyState,
+      optimizer: optimizer.lazyState,
+      ...(average && { average: average.lazyState }),
     };
     const state = { position, seed: config.seed, lr: schedule(step), config };
     const path = await this.#folder.saveCheckpoint({ step, state, tensors });
     this.#saved = step;
     this.#observer.checkpoint?.(path);
-    if (!this.#best()) await this.#folder.saveModel(await this.#model(), config.model, step);
+    if (!this.#best()) await this.#folder.saveModel(this.#model(), config.model, step);
   }
 
   async #evaluate(): Promise<void> {
@@ -180,7 +179,7 @@ class Run<B extends TrainingBatch> {
     const { step } = this.#trainer;
     this.#observer.evaluating?.(step);
     const from = performance.now();
-    const state = await this.#model();
+    const state = await readState(this.#model());
     let found: Evaluated;
     try {
       found = await evaluate(state, this.#signal);

@@ -66,7 +66,9 @@ export async function train(config: TrainingConfig, options: TrainOptions): Prom
           device,
           trainable: network.trainable,
           losses: async (tape, batch, sampled) => ({ ...(await network.losses(tape, batch, sampled)) }),
-          state: () => network.state(),
+          get lazyState() {
+            return network.lazyState;
+          },
         },
         optimizer,
         average,

@@ -16,6 +16,7 @@ import { scaleRows } from '../ops/scale_rows.js';
 import { splitChannels } from '../ops/split_channels.js';
 import { sumPlaces } from '../ops/sum_places.js';
 import { Tensor } from '../tensor.js';
+import { type LazyState, lazily } from './state.js';
 
 /** What an optimiser changes in place. */
 export interface TrainableParameter {
@@ -102,14 +103,11 @@ export class TrainableParameters implements ParameterSource, Disposable {
     };
   }
 
-  /** The state dict as it is once every op queued before has run. */
-  async state(): Promise<Map<string, HostParameter>> {
-    const read = async ({ shape, value }: Entry): Promise<HostParameter> => ({
-      shape,
-      data: value instanceof Tensor ? ((await value.read()).data as Float32Array) : value.slice(),
-    });
-    const entries = [...this.#entries].map(async ([name, entry]) => [name, await read(entry)] as const);
-    return new Map(await Promise.all(entries));
+  /** The state dict; what is read of it is as every op queued before leaves it. */
+  get state(): LazyState {
+    const lazy = ({ shape, value }: Entry) =>
+      value instanceof Tensor ? lazily(value, shape) : { shape, data: async () => value.slice() };
+    return new Map([...this.#entries].map(([name, entry]) => [name, lazy(entry)]));
   }
 
   dispose(): void {

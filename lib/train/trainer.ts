@@ -8,6 +8,7 @@ import type { HostParameter } from '../layers/parameters.js';
 import { add } from '../ops/add.js';
 import { Tensor } from '../tensor.js';
 import type { LossScale } from './loss-scale.js';
+import type { LazyState } from './state.js';
 
 /** What a trainer must know of a batch; DataLoader's batches are of this kind. */
 export interface TrainingBatch {
@@ -32,7 +33,7 @@ export interface TrainableNetwork<B> {
     options: { seed: number; step: number },
   ): Promise<Readonly<Record<string, Tensor | undefined>>>;
   /** The whole state dict, also what does not learn. */
-  state(): Promise<Map<string, HostParameter>>;
+  readonly lazyState: LazyState;
 }
 
 /** Changes parameters in place by their gradients. */
@@ -48,7 +49,7 @@ export interface Optimizer {
     applied: boolean;
   }>;
   /** What the next step depends on beside parameters and gradients. */
-  state(): Promise<Map<string, HostParameter>>;
+  readonly lazyState: LazyState;
   load(state: ReadonlyMap<string, HostParameter>): void;
 }
 

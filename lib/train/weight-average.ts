@@ -5,6 +5,7 @@ import { axpby } from '../ops/axpby.js';
 import { scale } from '../ops/scale.js';
 import { Tensor } from '../tensor.js';
 import type { NamedTensor } from './optimizers.js';
+import { type LazyState, lazily, readState } from './state.js';
 
 const UPDATES = 'num_updates';
 
@@ -36,13 +37,17 @@ export class WeightAverage implements Disposable {
   }
 
   /** By the names of the weights; `num_updates` [1] beside them. */
+  get lazyState(): LazyState {
+    const updates = Float32Array.of(this.#updates);
+    return new Map([
+      ...this.#weights.map(({ name }, i) => [name, lazily(this.#averages[i]!)] as const),
+      [UPDATES, { shape: [1], data: async () => updates }],
+    ]);
+  }
+
+  /** `lazyState`, read. */
   async state(): Promise<Map<string, HostParameter>> {
-    const read = this.#weights.map(async ({ name, tensor }, i) => {
-      const data = (await this.#averages[i]!.read()).data as Float32Array;
-      return [name, { shape: tensor.shape, data }] as const;
-    });
-    const updates = { shape: [1], data: Float32Array.of(this.#updates) };
-    return new Map<string, HostParameter>([...(await Promise.all(read)), [UPDATES, updates]]);
+    return readState(this.lazyState);
   }
 
   /**

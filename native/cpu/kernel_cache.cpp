@@ -1,11 +1,22 @@
 #include "cpu/kernel_cache.h"
 
+#include <unordered_set>
+
 #include "cpu/kernels.h"
 
 namespace nlrcnn::cpu {
 namespace {
 
 constexpr size_t kKept = 1024;
+
+// Those that choose algorithms and generate code. The others are made in no time, and those of optimisers
+// anew for each learning rate.
+bool takes_time(const std::string& op) {
+  static const std::unordered_set<std::string> kOps{
+      "conv2d", "conv2d_backward", "conv_transpose2d", "conv_transpose2d_backward",
+      "linear", "linear_backward", "non_local_roi",    "non_local_roi_backward"};
+  return kOps.contains(op);
+}
 
 std::string key_of(const OpCall& call) {
   std::string key = call.name + ' ' + call.attrs.key();
@@ -32,6 +43,7 @@ Result<std::shared_ptr<Kernel>> make_kernel(const OpCall& call, int block) {
 }
 
 Result<std::shared_ptr<Kernel>> KernelCache::get(const OpCall& call, int block) {
+  if (!takes_time(call.name)) return make_kernel(call, block);
   const std::string key = key_of(call);
   if (const auto found = found_.find(key); found != found_.end()) {
     entries_.splice(entries_.begin(), entries_, found->second);

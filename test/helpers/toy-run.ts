@@ -9,6 +9,7 @@ import type { LossScale } from '../../dist/train/loss-scale.js';
 import { type RunObserver, type RunParts, type RunResult, runTraining } from '../../dist/train/run.js';
 import { RunFolder } from '../../dist/train/run-folder.js';
 import { makeAverage, makeOptimizer, makeSchedule } from '../../dist/train/setup.js';
+import { lazily } from '../../dist/train/state.js';
 import type { TrainableNetwork } from '../../dist/train/trainer.js';
 
 /** Samples of an epoch. */
@@ -66,11 +67,8 @@ export class ToyNetwork implements TrainableNetwork<ToyBatch> {
     };
   }
 
-  async state() {
-    const read = this.trainable.map(async ({ name, tensor }) => {
-      return [name, { shape: tensor.shape, data: (await tensor.read()).data as Float32Array }] as const;
-    });
-    return new Map(await Promise.all(read));
+  get lazyState() {
+    return new Map(this.trainable.map(({ name, tensor }) => [name, lazily(tensor)]));
   }
 }
 
