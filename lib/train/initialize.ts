@@ -11,8 +11,9 @@ const STREAM = 0x696e_6974;
 
 /**
  * Weights as torchvision's maskrcnn_resnet50_fpn(weights=None) and PyTorch's layers begin with, drawn from `seed`
- * (32 bits; each tensor from a stream of its own). The block's layers as nn.Conv2d and nn.Linear; w_z zero, so that with
- * fusion `add` the block changes nothing at first.
+ * (32 bits; each tensor from a stream of its own). The block's layers as Wang et al. begin theirs: small, so that RoIs attend
+ * to all alike at first (drawn as nn.Conv2d's they soon attend to a single one); w_z zero, so that with fusion `add` the block
+ * changes nothing.
  */
 export function initialState(config: ModelConfig, seed: number): Map<string, HostParameter> {
   const shapes = expectedShapes(config);
@@ -39,6 +40,8 @@ export interface AdaptedState {
 const PREDICTORS = /^roi_heads\.(box_predictor|mask_predictor\.mask_fcn_logits)\./;
 const BLOCK = /^roi_heads\.(box|mask)_nl\./;
 const BODY = 'backbone.body.';
+/** Non-local Neural Networks' CONV_INIT_STD. */
+const BLOCK_DEVIATION = 0.01;
 
 /**
  * Weights for fine-tuning: `from` (a state dict of torchvision's Mask R-CNN or Faster R-CNN, or of a ResNet alone)
@@ -111,7 +114,9 @@ function fillOf(
   const bias = part === 'bias';
   if (name.startsWith('backbone.fpn.')) return bias ? constant(0) : uniform(Math.sqrt(3 / fans(shape).in));
   if (name.startsWith('rpn.head.')) return bias ? constant(0) : normal(0.01);
-  if (BLOCK.test(name) && layer.endsWith('.w_z')) return constant(0);
+  if (BLOCK.test(name)) {
+    return bias || layer.endsWith('.w_z') ? constant(0) : normal(BLOCK_DEVIATION);
+  }
   if (name.startsWith('roi_heads.mask_head.'))
     return bias ? constant(0) : normal(Math.sqrt(2 / fans(shape).out));
   if (name.startsWith('roi_heads.mask_predictor.') && !bias) return normal(Math.sqrt(2 / fans(shape).out));

@@ -49,8 +49,9 @@ def main():
         tensors = {}
         for key, values in draws.items():
             shape = list(values[0].shape)
-            if key.endswith((".w_z.weight", ".w_z.bias")):
-                tensors[key] = {"shape": shape, "deviation": 0, "bound": 0}  # this package's choice, after arXiv 1711.07971
+            if "_nl." in key:  # this package's choice, after arXiv 1711.07971
+                zero = key.endswith((".w_z.weight", ".bias"))
+                tensors[key] = {"shape": shape, "deviation": 0 if zero else 0.01, "bound": 0 if zero else None}
             else:
                 tensors[key] = {"shape": shape, **describe(torch.stack(values).flatten())}
         out[name] = {"config": config, "tensors": tensors}
