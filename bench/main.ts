@@ -135,7 +135,12 @@ async function main(): Promise<void> {
   }
   const report = {
     date: new Date().toISOString(),
-    command: `npm run bench -- --rounds ${values.rounds}${values.python ? ' --python python' : ''}${values.onnx ? ' --onnx maskrcnn_resnet50_fpn.onnx' : ''}`,
+    command: [
+      `npm run bench -- --rounds ${values.rounds}`,
+      ...(values.python ? ['--python python'] : []),
+      ...(values.onnx ? ['--onnx maskrcnn_resnet50_fpn.onnx'] : []),
+      ...positionals,
+    ].join(' '),
     machine: {
       cpu: cpus()[0]!.model,
       cores: cpus().length,

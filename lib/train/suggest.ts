@@ -120,7 +120,7 @@ export function suggestConfig(
         contrast: [0.8, 1.2],
       },
     },
-    optimizer: { type: 'adamw', lr: 2e-4, weight_decay: 0.01, clip_norm: 10 },
+    optimizer: { type: 'adamw', lr: small ? 8e-4 : 2e-4, weight_decay: 0.01, clip_norm: 10 },
     schedule: { type: 'cosine', warmup_steps: 200 },
     sampling: small
       ? { rpn_post_nms_top_n_train: 1000, box_batch_size_per_image: 128 }

@@ -19,12 +19,8 @@ Status MemoryPool::provide(Storage& storage) {
   std::shared_ptr<Storage> block;
   {
     std::lock_guard lock(mutex_);
-    const auto found = idle_.lower_bound(wanted);
-    if (found != idle_.end() && found->first <= wanted + wanted / 4) {
-      block = std::move(found->second);
-      idle_bytes_ -= block->bytes();
-      idle_.erase(found);
-    }
+    const auto found = by_size_.lower_bound(wanted);
+    if (found != by_size_.end() && found->first <= wanted + wanted / 4) block = take(found);
   }
   if (!block) {
     auto made = allocate_(wanted);
@@ -47,19 +43,35 @@ Status MemoryPool::provide(Storage& storage) {
   return {};
 }
 
+std::shared_ptr<Storage> MemoryPool::take(std::multimap<size_t, Blocks::iterator>::iterator found) {
+  std::shared_ptr<Storage> block = std::move(*found->second);
+  idle_bytes_ -= block->bytes();
+  idle_.erase(found->second);
+  by_size_.erase(found);
+  return block;
+}
+
 void MemoryPool::take_back(std::shared_ptr<Storage> block) {
+  Blocks freed;  // after the lock is given back
   std::lock_guard lock(mutex_);
   used_bytes_ -= block->bytes();
-  if (used_bytes_ + idle_bytes_ + block->bytes() > most_bytes_ + most_bytes_ / 4) return;
   idle_bytes_ += block->bytes();
   const size_t bytes = block->bytes();
-  idle_.emplace(bytes, std::move(block));
+  idle_.push_front(std::move(block));
+  by_size_.emplace(bytes, idle_.begin());
+  while (used_bytes_ + idle_bytes_ > most_bytes_ + most_bytes_ / 4 && !idle_.empty()) {
+    const auto oldest = std::prev(idle_.end());
+    auto found = by_size_.lower_bound((*oldest)->bytes());
+    while (found->second != oldest) ++found;
+    freed.push_back(take(found));
+  }
 }
 
 void MemoryPool::trim() {
-  std::multimap<size_t, std::shared_ptr<Storage>> freed;
+  Blocks freed;
   std::lock_guard lock(mutex_);
   freed.swap(idle_);
+  by_size_.clear();
   idle_bytes_ = 0;
   most_bytes_ = used_bytes_;
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -9,8 +10,8 @@
 namespace nlrcnn {
 
 // Memory of eager tensors, kept when they are freed and handed out again: without page faults on the CPU and
-// without the driver on CUDA. Never holds more than a little above the most that was in use at once. From any
-// thread.
+// without the driver on CUDA. Never holds more than a little above the most that was in use at once: beyond
+// that, what lay idle the longest is freed. From any thread.
 class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
  public:
   using Allocate = std::function<Result<std::shared_ptr<Storage>>(size_t bytes)>;
@@ -25,11 +26,16 @@ class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
   size_t idle_bytes();
 
  private:
+  using Blocks = std::list<std::shared_ptr<Storage>>;
+
   void take_back(std::shared_ptr<Storage> block);
+  // Of one idle block, which leaves the pool.
+  std::shared_ptr<Storage> take(std::multimap<size_t, Blocks::iterator>::iterator found);
 
   Allocate allocate_;
   std::mutex mutex_;
-  std::multimap<size_t, std::shared_ptr<Storage>> idle_;
+  Blocks idle_;  // the latest freed first
+  std::multimap<size_t, Blocks::iterator> by_size_;
   size_t idle_bytes_ = 0, used_bytes_ = 0, most_bytes_ = 0;
 };
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kNice = 5;
 // How long memory of eager ops is kept for the next ones.
-constexpr std::chrono::seconds kIdle{2};
+constexpr std::chrono::seconds kIdle{10};
 
 }  // namespace
 
@@ -108,6 +108,7 @@ Status CpuDevice::run_once(Graph graph, std::vector<int> values, const std::atom
   runs_ops_ = true;
   auto self = std::static_pointer_cast<CpuDevice>(shared_from_this());
   for (Step& step : graph.steps) step.call.target.learning = true;
+  const PooledWeights pooled(pool_.get());
   CpuPlan plan(std::move(self), std::move(graph), std::move(values), &kernels_);
   return plan.run({}, stop, outputs, nullptr);
 }

@@ -199,13 +199,30 @@ Status run_gemm(const Gemm& g) {
                                 : Status::error(Code::internal, "A matrix product failed in oneDNN");
 }
 
+namespace {
+
+MemoryPool* weight_pool = nullptr;
+
+Result<std::shared_ptr<Storage>> weight_memory(size_t bytes) {
+  auto storage = weight_pool ? std::make_shared<Storage>(bytes) : allocate_host(bytes);
+  if (!storage) return Status::error(Code::out_of_memory, "Out of memory for packed weights");
+  if (!weight_pool) return storage;
+  if (Status status = weight_pool->provide(*storage); !status.ok()) return status;
+  return storage;
+}
+
+}  // namespace
+
+PooledWeights::PooledWeights(MemoryPool* pool) {
+  weight_pool = pool;
+}
+PooledWeights::~PooledWeights() {
+  weight_pool = nullptr;
+}
+
 Result<std::shared_ptr<Storage>> derived_weight(const std::vector<Storage*>& sources, const std::string& key,
                                                 size_t bytes, const std::function<Status(float*)>& make) {
-  const auto allocate = [bytes]() -> Result<std::shared_ptr<Storage>> {
-    auto made = allocate_host(bytes);
-    if (!made) return Status::error(Code::out_of_memory, "Out of memory for packed weights");
-    return made;
-  };
+  const auto allocate = [bytes] { return weight_memory(bytes); };
   const auto fill = [&make](void* to) { return make(static_cast<float*>(to)); };
   if (std::find(sources.begin(), sources.end(), nullptr) == sources.end())
     return packed_form(sources, key, allocate, fill);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/op.h"
+#include "core/pool.h"
 
 // The one place that knows oneDNN's engine, formats and errors; used on the device thread only.
 namespace nlrcnn::cpu {
@@ -58,6 +59,14 @@ Status run_gemm(const Gemm& gemm);
 // where one has no storage.
 Result<std::shared_ptr<Storage>> derived_weight(const std::vector<Storage*>& sources, const std::string& key,
                                                 size_t bytes, const std::function<Status(float*)>& make);
+
+// While it lives, derived weights take their memory from `pool`: in training they live for a step, like the
+// weights that ops make. Device thread only.
+class PooledWeights {
+ public:
+  explicit PooledWeights(MemoryPool* pool);
+  ~PooledWeights();
+};
 
 // The valid leading rows: what `count` says, within 0 … rows.
 int64_t valid_rows(const View& count, int64_t rows);
