@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -31,7 +31,7 @@ const folder = join(ROOT, 'models', values.name);
 mkdirSync(folder, { recursive: true });
 
 const config = readFileSync(join(run, 'model', 'config.json'), 'utf8');
-const { data, steps } = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+const { data, steps, seed } = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
 const state = await readStateDict(join(run, 'model', 'weights.safetensors'));
 const halves = new Map([...state].map(([name, tensor]) => [name, { ...tensor, dtype: 'F16' }]));
 await writeSafetensors(join(folder, 'weights.safetensors'), halves, {
@@ -59,9 +59,9 @@ const scores = JSON.parse(
 const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' }).trim();
 const result = {
   date: new Date().toISOString(),
-  command: `nlrcnn ${args.join(' ')}`,
+  command: `nlrcnn ${args.join(' ').replace(values.data, basename(values.data))}`,
   commit,
-  training: { steps, config: 'training.json' },
+  training: { config: 'training.json', steps, seed },
   ...scores,
 };
 writeFileSync(join(folder, 'result.json'), `${JSON.stringify(result, null, 2)}\n`);
