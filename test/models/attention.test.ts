@@ -87,7 +87,7 @@ test('a model tells which RoIs a detection attends to, before either head', asyn
     detections.map(({ box }) => box),
   );
   const boxes = await model.attention(touching, { roi: 3, head: 'box' });
-  t.is(boxes.rois.length, 1000);
+  t.is(boxes.rois.length, model.config.rpn_post_nms_top_n);
   // Boxes are refined proposals.
   const [own, box] = [boxes.rois[boxes.roi]!.box, detections[3]!.box];
   t.true(own.every((value, c) => Math.abs(value - box[c]!) < 8));
