@@ -95,6 +95,10 @@ export interface Binding {
   ): NativeTensor[];
   read(tensor: NativeTensor): Promise<HostTensor>;
   ops(): string[];
+  /** Every `code` of an error. */
+  codes(): string[];
+  /** What native errors are made of: `new Class(code, message)`; plain Errors with a `code` before the first call. */
+  useErrorClass(Class: new (code: never, message: string) => Error): void;
   cpuInfo(): CpuInfo;
   cudaInfo(): CudaInfo;
 

@@ -28,7 +28,9 @@ export function binding(): Binding {
     );
   }
   try {
-    loaded = require(file) as Binding;
+    const addon = require(file) as Binding;
+    addon.useErrorClass(NlrcnnError);
+    loaded = addon;
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0];
     throw new NlrcnnError(

@@ -1,15 +1,17 @@
+import { types } from 'node:util';
 import ndarray, { type NdArray } from 'ndarray';
 import { binding, type DType, type HostTensor, type NativeTensor, type TypedArray } from './binding.js';
 import type { Device } from './device.js';
-import { NlrcnnError } from './errors.js';
+import { describe, NlrcnnError } from './errors.js';
 
-const DTYPES: ReadonlyMap<unknown, DType> = new Map<unknown, DType>([
-  [Float32Array, 'float32'],
-  [Uint8Array, 'uint8'],
-  [Uint16Array, 'uint16'],
-  [Int32Array, 'int32'],
-  [BigInt64Array, 'int64'],
-]);
+/** Also arrays of other realms and subclasses, as Buffer. */
+function dtypeOf(data: unknown): DType | undefined {
+  if (types.isFloat32Array(data)) return 'float32';
+  if (types.isUint8Array(data)) return 'uint8';
+  if (types.isUint16Array(data)) return 'uint16';
+  if (types.isInt32Array(data)) return 'int32';
+  return types.isBigInt64Array(data) ? 'int64' : undefined;
+}
 
 /** A typed handle to an array on the device. Ops give it back before they have run; `read()` waits for them. */
 export class Tensor {
@@ -21,17 +23,20 @@ export class Tensor {
   }
 
   /**
-   * Copies `data` (row-major) to `device`, "cpu" or "cuda:N".
+   * Copies `data` (row-major, also over shared memory) to `device`, "cpu" or "cuda:N".
    * @throws NlrcnnError ERR_NLRCNN_DTYPE for arrays of another kind, ERR_NLRCNN_SHAPE where the length does not fit,
    * ERR_NLRCNN_DEVICE, ERR_NLRCNN_OUT_OF_MEMORY.
    */
   static from(data: TypedArray, shape: readonly number[], device: Device = 'cpu'): Tensor {
-    const dtype = DTYPES.get(data?.constructor);
+    const dtype = dtypeOf(data);
     if (!dtype) {
-      const received = (data as object | undefined)?.constructor?.name ?? String(data);
+      const kinds = 'a Float32Array, Uint8Array, Uint16Array, Int32Array or BigInt64Array';
+      throw new NlrcnnError('ERR_NLRCNN_DTYPE', `Expected ${kinds} but received ${describe(data)}`);
+    }
+    if (!Array.isArray(shape)) {
       throw new NlrcnnError(
-        'ERR_NLRCNN_DTYPE',
-        `Expected a Float32Array, Uint8Array, Uint16Array, Int32Array or BigInt64Array but received ${received}`,
+        'ERR_NLRCNN_SHAPE',
+        `Expected an array of dimensions but received ${describe(shape)}`,
       );
     }
     const count = shape.reduce((a, b) => a * b, 1);

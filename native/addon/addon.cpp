@@ -1,3 +1,6 @@
+#include "addon/addon.h"
+
+#include "addon/arguments.h"
 #include "addon/devices.h"
 #include "addon/environment.h"
 #include "addon/masks.h"
@@ -8,38 +11,47 @@
 namespace nlrcnn::addon {
 namespace {
 
-Napi::Value ops(const Napi::CallbackInfo& info) {
-  auto names = Napi::Array::New(info.Env());
-  for (const std::string& name : op_names()) names[names.Length()] = name;
-  return names;
+js::Value ops(const js::Call& call) {
+  return to_js(call.env(), op_names());
 }
 
-Napi::Value cpu_info(const Napi::CallbackInfo& info) {
-  auto out = Napi::Object::New(info.Env());
-  out.Set("isa", cpu::onednn_isa());
-  out.Set("threads", cpu::thread_count());
-  out.Set("channelBlock", cpu::channel_block());
-  out.Set("onednn", cpu::onednn_version());
+js::Value codes(const js::Call& call) {
+  return to_js(call.env(), code_names());
+}
+
+js::Value use_error_class(const js::Call& call) {
+  Environment::of(call.env()).error_class = js::Kept(call[0]);
+  return js::undefined(call.env());
+}
+
+js::Value cpu_info(const js::Call& call) {
+  const js::Env env = call.env();
+  const js::Value out = js::object(env);
+  out.set("isa", js::to_js(env, cpu::onednn_isa()));
+  out.set("threads", js::to_js(env, static_cast<double>(cpu::thread_count())));
+  out.set("channelBlock", js::to_js(env, static_cast<double>(cpu::channel_block())));
+  out.set("onednn", js::to_js(env, cpu::onednn_version()));
   return out;
 }
 
-Napi::Object init(Napi::Env env, Napi::Object exports) {
+}  // namespace
+
+void init(const js::Value& exports) {
+  const js::Env env = exports.env();
   Environment::init(env);
   auto& environment = Environment::of(env);
-  environment.tensor_class = Napi::Persistent(TensorHandle::define(env));
-  environment.plan_class = Napi::Persistent(PlanHandle::define(env));
-  exports.Set("Recorder", RecorderHandle::define(env));
-  exports.Set("tensor", Napi::Function::New<tensor>(env, "tensor"));
-  exports.Set("op", Napi::Function::New<op>(env, "op"));
-  exports.Set("read", Napi::Function::New<read>(env, "read"));
-  exports.Set("ops", Napi::Function::New<ops>(env, "ops"));
-  exports.Set("cpuInfo", Napi::Function::New<cpu_info>(env, "cpuInfo"));
-  exports.Set("cudaInfo", Napi::Function::New<cuda_info>(env, "cudaInfo"));
-  export_masks(env, exports);
-  return exports;
+  environment.tensor_class = js::Kept(TensorHandle::define(env));
+  environment.plan_class = js::Kept(PlanHandle::define(env));
+  exports.set("Recorder", RecorderHandle::define(env));
+  js::define<tensor>(exports, "tensor");
+  js::define<op>(exports, "op");
+  js::define<read>(exports, "read");
+  js::define<ops>(exports, "ops");
+  js::define<codes>(exports, "codes");
+  js::define<use_error_class>(exports, "useErrorClass");
+  js::define<cpu_info>(exports, "cpuInfo");
+  js::define<cuda_info>(exports, "cudaInfo");
+  export_masks(exports);
 }
 
-NODE_API_MODULE(nlrcnn, init)
-
-}  // namespace
 }  // namespace nlrcnn::addon

@@ -1,12 +1,10 @@
 #include "addon/arguments.h"
 
-#include <cstring>
-
 namespace nlrcnn::addon {
 namespace {
 
 constexpr double kMaxDimension = 1ull << 40;
-constexpr size_t kCopyBelow = 64 << 10;  // a smaller result is copied rather than lent to V8
+constexpr uint32_t kMostNumbers = 1 << 20;
 
 napi_typedarray_type array_type(DType dtype) {
   switch (dtype) {
@@ -23,128 +21,112 @@ napi_typedarray_type array_type(DType dtype) {
   }
 }
 
-bool fail(Napi::Env env, Code code, std::string message) {
-  throw_status(env, Status::error(code, std::move(message)));
-  return false;
-}
-
-bool wrong_length(const Napi::Value& value, DType dtype, size_t expected) {
-  return fail(value.Env(), Code::shape,
-              "Expected " + std::to_string(expected / dtype_size(dtype)) + " values but received " +
-                  std::to_string(value.As<Napi::TypedArray>().ElementLength()));
-}
-
-Napi::ArrayBuffer to_buffer(Napi::Env env, const Tensor& tensor) {
-  const size_t bytes = tensor.desc.bytes(1);
-#ifndef NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED
-  if (bytes >= kCopyBelow) {
-    auto* owner = new std::shared_ptr<Storage>(tensor.storage);
-    napi_value buffer;
-    const napi_status status = napi_create_external_arraybuffer(
-        env, tensor.storage->data(), bytes,
-        [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Storage>*>(hint); }, owner,
-        &buffer);
-    if (status == napi_ok) return {env, buffer};
-    delete owner;  // hosts with a V8 sandbox refuse memory from outside
-  }
-#endif
-  auto copy = Napi::ArrayBuffer::New(env, bytes);
-  if (bytes) std::memcpy(copy.Data(), tensor.storage->data(), bytes);
-  return copy;
+[[noreturn]] void wrong_length(const js::Memory& memory, DType dtype, size_t expected) {
+  js::fail(Code::shape, "Expected " + std::to_string(expected / dtype_size(dtype)) + " values but received " +
+                            std::to_string(memory.count) +
+                            (memory.data ? "" : ", as the array is empty or its buffer was transferred"));
 }
 
 }  // namespace
 
-Napi::Error to_error(Napi::Env env, const Status& status) {
-  Napi::Error error = Napi::Error::New(env, status.message);
-  error.Set("code", Napi::String::New(env, code_name(status.code)));
-  return error;
+DType read_dtype(const js::Value& value) {
+  DType out;
+  const auto name = value.text();
+  if (!name || !parse_dtype(*name, &out))
+    js::fail(Code::dtype, "Expected the name of a dtype but received " + value.described());
+  return out;
 }
 
-void throw_status(Napi::Env env, const Status& status) {
-  to_error(env, status).ThrowAsJavaScriptException();
+std::vector<js::Value> read_list(const js::Value& value, const char* what, uint32_t most) {
+  if (!value.is_array())
+    js::fail(Code::argument,
+             std::string("Expected an array of ") + what + " but received " + value.described());
+  const uint32_t length = value.length();
+  if (length > most)
+    js::fail(Code::argument, "Expected at most " + std::to_string(most) + " " + what + " but received " +
+                                 std::to_string(length));
+  std::vector<js::Value> out;
+  out.reserve(length);
+  for (uint32_t i = 0; i < length; ++i) out.push_back(value.at(i));
+  return out;
 }
 
-bool read_dtype(const Napi::Value& value, DType* out) {
-  if (value.IsString() && parse_dtype(value.As<Napi::String>(), out)) return true;
-  return fail(value.Env(), Code::dtype,
-              "Expected the name of a dtype but received " + value.ToString().Utf8Value());
-}
-
-bool read_shape(const Napi::Value& value, Shape* out) {
-  if (!value.IsArray()) return fail(value.Env(), Code::shape, "Expected an array of dimensions for a shape");
-  const auto list = value.As<Napi::Array>();
+Shape read_shape(const js::Value& value) {
+  if (!value.is_array()) js::fail(Code::shape, "Expected an array of dimensions for a shape");
+  Shape out;
   double count = 1;
-  for (uint32_t i = 0; i < list.Length(); ++i) {
-    const Napi::Value item = list[i];
-    const double dimension = item.IsNumber() ? item.As<Napi::Number>().DoubleValue() : -1;
+  for (const js::Value& item : read_list(value, "dimensions", kMostDimensions)) {
+    const double dimension = item.number().value_or(-1);
     count *= dimension;
-    if (!(dimension >= 0) || dimension != static_cast<int64_t>(dimension) || !(count <= kMaxDimension))
-      return fail(
-          value.Env(), Code::shape,
-          "Expected non-negative integers for a shape but received [" + value.ToString().Utf8Value() + "]");
-    out->push_back(static_cast<int64_t>(dimension));
+    if (!(dimension >= 0 && dimension <= kMaxDimension && count <= kMaxDimension) ||
+        dimension != static_cast<double>(static_cast<int64_t>(dimension)))
+      js::fail(Code::shape, "Expected non-negative integers for a shape, 2^40 values in all, but received " +
+                                item.described() + " for dimension " + std::to_string(out.size()));
+    out.push_back(static_cast<int64_t>(dimension));
   }
-  return true;
+  return out;
 }
 
-bool read_attrs(const Napi::Value& value, Attrs* out) {
-  if (!value.IsObject()) return fail(value.Env(), Code::argument, "Expected an object of settings");
-  const auto object = value.As<Napi::Object>();
-  const Napi::Array names = object.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); ++i) {
-    const std::string name = Napi::Value(names[i]).ToString();
-    const Napi::Value setting = object.Get(name);
-    if (setting.IsNumber()) {
-      out->set(name, setting.As<Napi::Number>().DoubleValue());
-    } else if (setting.IsBoolean()) {
-      out->set(name, setting.As<Napi::Boolean>() ? 1.0 : 0.0);
-    } else if (setting.IsString()) {
-      out->set(name, setting.As<Napi::String>().Utf8Value());
-    } else if (setting.IsArray()) {
-      const auto list = setting.As<Napi::Array>();
-      std::vector<double> numbers(list.Length());
-      for (uint32_t k = 0; k < list.Length(); ++k) {
-        const Napi::Value item = list[k];
-        if (!item.IsNumber()) return fail(value.Env(), Code::argument, "Expected numbers for " + name);
-        numbers[k] = item.As<Napi::Number>().DoubleValue();
+Attrs read_attrs(const js::Value& value) {
+  Attrs out;
+  for (const std::string& name : value.keys()) {
+    const js::Value setting = value.get(name);
+    if (const auto number = setting.number()) {
+      out.set(name, *number);
+    } else if (const auto flag = setting.boolean()) {
+      out.set(name, *flag ? 1.0 : 0.0);
+    } else if (auto text = setting.text()) {
+      out.set(name, std::move(*text));
+    } else if (setting.is_array()) {
+      std::vector<double> numbers;
+      for (const js::Value& item : read_list(setting, name.c_str(), kMostNumbers)) {
+        const auto number = item.number();
+        if (!number)
+          js::fail(Code::argument, "Expected numbers for " + name + " but received " + item.described());
+        numbers.push_back(*number);
       }
-      out->set(name, std::move(numbers));
+      out.set(name, std::move(numbers));
     } else {
-      return fail(value.Env(), Code::argument, "Expected a number, string, boolean or numbers for " + name);
+      js::fail(Code::argument, "Expected a number, string, boolean or numbers for " + name +
+                                   " but received " + setting.described());
     }
   }
-  return true;
+  return out;
 }
 
-bool read_bytes_up_to(const Napi::Value& value, DType dtype, size_t most, const void** out, size_t* bytes) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != array_type(dtype))
-    return fail(value.Env(), Code::dtype,
-                std::string("Expected a typed array that holds ") + dtype_name(dtype));
-  const auto array = value.As<Napi::TypedArray>();
-  *bytes = array.ByteLength();
-  *out = static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  return *bytes <= most || wrong_length(value, dtype, most);
+js::Memory read_bytes_up_to(const js::Value& value, DType dtype, size_t most) {
+  const auto memory = value.memory();
+  if (!memory || memory->type != array_type(dtype))
+    js::fail(Code::dtype, std::string("Expected a typed array that holds ") + dtype_name(dtype));
+  if (memory->bytes > most) wrong_length(*memory, dtype, most);
+  return *memory;
 }
 
-bool read_bytes(const Napi::Value& value, DType dtype, size_t expected, const void** out) {
-  size_t bytes;
-  return read_bytes_up_to(value, dtype, expected, out, &bytes) &&
-         (bytes == expected || wrong_length(value, dtype, expected));
+js::Memory read_bytes(const js::Value& value, DType dtype, size_t expected) {
+  const js::Memory memory = read_bytes_up_to(value, dtype, expected);
+  if (memory.bytes != expected) wrong_length(memory, dtype, expected);
+  return memory;
 }
 
-Napi::Value to_host_tensor(Napi::Env env, const Tensor& tensor) {
-  auto shape = Napi::Array::New(env, tensor.desc.shape.size());
-  for (size_t i = 0; i < tensor.desc.shape.size(); ++i)
-    shape[static_cast<uint32_t>(i)] = static_cast<double>(tensor.desc.shape[i]);
-  napi_value data;
-  const Napi::ArrayBuffer buffer = to_buffer(env, tensor);
-  napi_create_typedarray(env, array_type(tensor.desc.dtype), element_count(tensor.desc.shape), buffer, 0,
-                         &data);
-  auto host = Napi::Object::New(env);
-  host.Set("dtype", dtype_name(tensor.desc.dtype));
-  host.Set("shape", shape);
-  host.Set("data", data);
+js::Value to_js(js::Env env, const std::vector<std::string>& list) {
+  const js::Value out = js::array(env, list.size());
+  for (size_t i = 0; i < list.size(); ++i) out.set(static_cast<uint32_t>(i), js::to_js(env, list[i]));
+  return out;
+}
+
+js::Value to_js(js::Env env, const Shape& shape) {
+  const js::Value out = js::array(env, shape.size());
+  for (size_t i = 0; i < shape.size(); ++i)
+    out.set(static_cast<uint32_t>(i), js::to_js(env, static_cast<double>(shape[i])));
+  return out;
+}
+
+js::Value to_host_tensor(js::Env env, const Tensor& tensor) {
+  const TensorDesc& desc = tensor.desc;
+  const js::Value host = js::object(env);
+  host.set("dtype", js::to_js(env, dtype_name(desc.dtype)));
+  host.set("shape", to_js(env, desc.shape));
+  host.set("data", js::typed_array(env, array_type(desc.dtype), tensor.storage, desc.bytes(1)));
   return host;
 }
 

@@ -1,24 +1,26 @@
 #pragma once
-#include <napi.h>
-
+#include "addon/js.h"
 #include "core/op.h"
 
-// Between JavaScript's values and the core's. Functions that fail have thrown in JavaScript and return false.
+// Between JavaScript's values and the core's. What does not fit is thrown as js::Failure.
 namespace nlrcnn::addon {
 
-// An Error with `code`.
-Napi::Error to_error(Napi::Env env, const Status& status);
-void throw_status(Napi::Env env, const Status& status);
+// Most elements of a list of inputs or of dimensions: a sparse array may say that it has four billion.
+constexpr uint32_t kMostInputs = 1 << 16, kMostDimensions = 16;
 
-bool read_dtype(const Napi::Value& value, DType* out);
-bool read_shape(const Napi::Value& value, Shape* out);
-bool read_attrs(const Napi::Value& value, Attrs* out);
-// The bytes of a typed array; `expected` is how many there must be.
-bool read_bytes(const Napi::Value& value, DType dtype, size_t expected, const void** out);
-// As above where there may be fewer: how many.
-bool read_bytes_up_to(const Napi::Value& value, DType dtype, size_t most, const void** out, size_t* bytes);
+DType read_dtype(const js::Value& value);
+Shape read_shape(const js::Value& value);
+Attrs read_attrs(const js::Value& value);
+// An array of at most `most` elements, read one by one.
+std::vector<js::Value> read_list(const js::Value& value, const char* what, uint32_t most);
+// The bytes of a typed array, of which there must be `expected`. They hold until JavaScript runs again.
+js::Memory read_bytes(const js::Value& value, DType dtype, size_t expected);
+// As above where there may be fewer.
+js::Memory read_bytes_up_to(const js::Value& value, DType dtype, size_t most);
 
+js::Value to_js(js::Env env, const std::vector<std::string>& list);
+js::Value to_js(js::Env env, const Shape& shape);
 // {dtype, shape, data}; takes the tensor's memory over where that is worth it.
-Napi::Value to_host_tensor(Napi::Env env, const Tensor& tensor);
+js::Value to_host_tensor(js::Env env, const Tensor& tensor);
 
 }  // namespace nlrcnn::addon

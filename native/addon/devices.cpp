@@ -6,71 +6,57 @@
 
 namespace nlrcnn::addon {
 
-bool read_device(Napi::Env env, const Napi::Value& value, std::shared_ptr<Device>* out) {
-  const std::string name = value.IsUndefined() ? "cpu" : value.ToString().Utf8Value();
-  if (name == "cpu") {
-    *out = Environment::of(env).cpu();
-    return true;
-  }
-  Status status = Status::error(Code::device, "Expected cpu or cuda:N for a device but received " + name);
+std::shared_ptr<Device> read_device(const js::Value& value) {
+  const std::string name = value.is_undefined() ? "cpu" : value.described();
+  if (name == "cpu") return Environment::of(value.env()).cpu();
   const bool digits =
       name.size() > 5 && name.size() < 9 && name.find_first_not_of("0123456789", 5) == std::string::npos;
-  if (name.starts_with("cuda:") && digits) {
-    const CudaLibrary& library = cuda_library();
-    if (library.plugin) {
-      auto device = library.plugin->open(std::stoi(name.substr(5)));
-      if (device.ok()) {
-        *out = std::move(device.value());
-        return true;
-      }
-      status = device.status();
-    } else {
-      status.message = "Expected a device that can be used but received " + name + ": " + library.problem;
-    }
-  }
-  throw_status(env, status);
-  return false;
-}
-
-bool read_precision(const Napi::Value& value, const Device& device, Target* out) {
-  *out = device.target();
-  const std::string name = value.IsUndefined() ? "fp32" : value.ToString().Utf8Value();
-  if (name == "fp32") return true;
-  out->tf32 = name == "tf32";
-  if (name == "fp16") out->compute = DType::f16;
-  if (name == "bf16") out->compute = DType::bf16;
-  if (out->cuda && *out != device.target()) return true;
-  throw_status(value.Env(),
-               Status::error(Code::unsupported,
-                             "Expected " + std::string(out->cuda ? "fp32, tf32, fp16 or bf16" : "fp32") +
-                                 " for the precision on " + device.name() + " but received " + name));
-  return false;
-}
-
-Napi::Value cuda_info(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+  if (!name.starts_with("cuda:") || !digits)
+    js::fail(Code::device, "Expected cpu or cuda:N for a device but received " + name);
   const CudaLibrary& library = cuda_library();
-  auto out = Napi::Object::New(env);
-  out.Set("plugin", library.path);
-  out.Set("problem", library.problem);
-  auto libraries = Napi::Object::New(env);
-  for (const auto& [name, path] : library.libraries) libraries.Set(name, path);
-  out.Set("libraries", libraries);
+  if (!library.plugin)
+    js::fail(Code::device,
+             "Expected a device that can be used but received " + name + ": " + library.problem);
+  return js::check(library.plugin->open(std::stoi(name.substr(5))));
+}
+
+Target read_precision(const js::Value& value, const Device& device) {
+  Target out = device.target();
+  const std::string name = value.is_undefined() ? "fp32" : value.described();
+  if (name == "fp32") return out;
+  out.tf32 = name == "tf32";
+  if (name == "fp16") out.compute = DType::f16;
+  if (name == "bf16") out.compute = DType::bf16;
+  if (!out.cuda || out == device.target())
+    js::fail(Code::unsupported, "Expected " + std::string(out.cuda ? "fp32, tf32, fp16 or bf16" : "fp32") +
+                                    " for the precision on " + device.name() + " but received " + name);
+  return out;
+}
+
+js::Value cuda_info(const js::Call& call) {
+  const js::Env env = call.env();
+  const CudaLibrary& library = cuda_library();
+  const js::Value out = js::object(env), libraries = js::object(env), list = js::array(env);
+  std::string problem = library.problem;
   std::vector<GpuInfo> gpus;
-  out.Set("architectures", library.plugin ? library.plugin->architectures : "");
-  out.Set("versions", library.plugin ? library.plugin->versions() : "");
   if (library.plugin)
-    if (Status status = library.plugin->gpus(&gpus); !status.ok()) out.Set("problem", status.message);
-  auto list = Napi::Array::New(env, gpus.size());
-  for (uint32_t i = 0; i < gpus.size(); ++i) {
-    auto gpu = Napi::Object::New(env);
-    gpu.Set("name", gpus[i].name);
-    gpu.Set("computeCapability", std::to_string(gpus[i].major) + "." + std::to_string(gpus[i].minor));
-    gpu.Set("memory", static_cast<double>(gpus[i].total_memory));
-    gpu.Set("freeMemory", static_cast<double>(gpus[i].free_memory));
-    list[i] = gpu;
+    if (Status status = library.plugin->gpus(&gpus); !status.ok()) problem = status.message;
+  for (const auto& [name, path] : library.libraries) libraries.set(name.c_str(), js::to_js(env, path));
+  for (const GpuInfo& gpu : gpus) {
+    const js::Value entry = js::object(env);
+    entry.set("name", js::to_js(env, gpu.name));
+    entry.set("computeCapability",
+              js::to_js(env, std::to_string(gpu.major) + "." + std::to_string(gpu.minor)));
+    entry.set("memory", js::to_js(env, static_cast<double>(gpu.total_memory)));
+    entry.set("freeMemory", js::to_js(env, static_cast<double>(gpu.free_memory)));
+    list.set(list.length(), entry);
   }
-  out.Set("gpus", list);
+  out.set("plugin", js::to_js(env, library.path));
+  out.set("problem", js::to_js(env, problem));
+  out.set("libraries", libraries);
+  out.set("architectures", js::to_js(env, library.plugin ? library.plugin->architectures : ""));
+  out.set("versions", js::to_js(env, library.plugin ? library.plugin->versions() : ""));
+  out.set("gpus", list);
   return out;
 }
 

@@ -1,15 +1,14 @@
 #pragma once
-#include <napi.h>
-
+#include "addon/js.h"
 #include "core/device.h"
 
 namespace nlrcnn::addon {
 
-// "cpu" (also undefined) or "cuda:N". False, having thrown, where there is none.
-bool read_device(Napi::Env env, const Napi::Value& name, std::shared_ptr<Device>* out);
+// "cpu" (also undefined) or "cuda:N". Throws js::Failure where there is none.
+std::shared_ptr<Device> read_device(const js::Value& name);
 // "fp32" (also undefined), "tf32", "fp16" or "bf16", on CUDA devices.
-bool read_precision(const Napi::Value& name, const Device& device, Target* out);
+Target read_precision(const js::Value& name, const Device& device);
 // CudaInfo of binding.d.ts.
-Napi::Value cuda_info(const Napi::CallbackInfo& info);
+js::Value cuda_info(const js::Call& call);
 
 }  // namespace nlrcnn::addon

@@ -2,17 +2,20 @@
 
 namespace nlrcnn::addon {
 
-void Environment::init(Napi::Env env) {
-  auto* self = new Environment();
-  env.SetInstanceData(self);
-  self->channel_ = Channel::New(env, "nlrcnn", 0, 1);
-  self->channel_.Unref(env);
-  // Hooks run last in, first out: this one before the channel's own, which would leave the device thread
-  // without it.
-  env.AddCleanupHook([self] { self->close(); });
+void Environment::init(js::Env env) {
+  auto made = std::make_unique<Environment>();
+  js::set_instance_data(env, made.get(), [](void* data) { delete static_cast<Environment*>(data); });
+  Environment* self = made.release();
+  self->channel_.open(env);
+  // Runs before the channel closes, which would leave the device's thread without it.
+  js::add_cleanup_hook(
+      env, [](void* data) { static_cast<Environment*>(data)->close(); }, self);
 }
 
 std::function<void()> Environment::counted(std::function<void()> work, std::function<void()> after) {
+  // JavaScript may still run where an environment ends within a call of its own.
+  if (shared_->stopping)
+    js::fail(Code::cancelled, "Expected an environment that runs on but received one that is ending");
   {
     std::lock_guard lock(shared_->mutex);
     ++shared_->queued;
@@ -21,6 +24,7 @@ std::function<void()> Environment::counted(std::function<void()> work, std::func
     if (!shared->stopping) work();
     if (after) after();
     work = nullptr;  // what it holds is freed before the environment may go
+    after = nullptr;
     std::lock_guard lock(shared->mutex);
     if (--shared->queued == 0) shared->drained.notify_all();
   };
@@ -30,20 +34,15 @@ void Environment::enqueue(const std::shared_ptr<Device>& device, std::function<v
   device->enqueue(counted(std::move(work), nullptr));
 }
 
-void Environment::enqueue(Napi::Env env, const std::shared_ptr<Device>& device, bool plan,
-                          std::function<void()> work, Done done) {
-  if (awaited_++ == 0) channel_.Ref(env);
-  auto* completion = new Done([this, done = std::move(done)](Napi::Env env) {
-    if (--awaited_ == 0) channel_.Unref(env);
+void Environment::enqueue(js::Env env, const std::shared_ptr<Device>& device, bool plan,
+                          std::function<void()> work, js::Channel::Done done) {
+  auto completion = [this, done = std::move(done)](js::Env env) {
+    if (--awaited_ == 0) channel_.release(env);
     done(env);
-  });
-  auto all = counted(std::move(work), [channel = channel_, completion] { channel.BlockingCall(completion); });
+  };
+  auto all = counted(std::move(work), [this, completion] { channel_.call(completion); });
+  if (awaited_++ == 0) channel_.hold(env);
   plan ? device->enqueue_plan(std::move(all)) : device->enqueue(std::move(all));
-}
-
-void Environment::call_js(Napi::Env env, Napi::Function, std::nullptr_t*, Done* done) {
-  if (static_cast<napi_env>(env)) (*done)(env);  // null where the environment is going down
-  delete done;
 }
 
 void Environment::close() {

@@ -1,9 +1,9 @@
 #pragma once
-#include <napi.h>
+#include "addon/js.h"
 
 namespace nlrcnn::addon {
 
 // The rle… functions of binding.d.ts.
-void export_masks(Napi::Env env, Napi::Object exports);
+void export_masks(const js::Value& exports);
 
 }  // namespace nlrcnn::addon

@@ -18,32 +18,42 @@ struct Run {
   Status status;
 };
 
-Napi::Value to_js(Napi::Env env, const Run& run, bool profile) {
-  auto list = Napi::Array::New(env);
-  uint32_t i = 0;
-  if (!profile)
-    for (const Tensor& tensor : run.outputs) list[i++] = to_host_tensor(env, tensor);
-  else
-    for (const auto& [op, microseconds] : run.timings) {
-      auto entry = Napi::Array::New(env, 2);
-      entry[0u] = op;
-      entry[1u] = microseconds;
-      list[i++] = entry;
-    }
+js::Value outputs_to_js(js::Env env, const Run& run) {
+  const js::Value list = js::array(env, run.outputs.size());
+  for (size_t i = 0; i < run.outputs.size(); ++i)
+    list.set(static_cast<uint32_t>(i), to_host_tensor(env, run.outputs[i]));
+  return list;
+}
+
+js::Value timings_to_js(js::Env env, const Run& run) {
+  const js::Value list = js::array(env, run.timings.size());
+  for (size_t i = 0; i < run.timings.size(); ++i) {
+    const js::Value entry = js::array(env, 2);
+    entry.set(0u, js::to_js(env, run.timings[i].op));
+    entry.set(1u, js::to_js(env, run.timings[i].microseconds));
+    list.set(static_cast<uint32_t>(i), entry);
+  }
   return list;
 }
 
 }  // namespace
 
-Napi::Function RecorderHandle::define(Napi::Env env) {
-  return DefineClass(
-      env, "Recorder",
-      {InstanceMethod<&RecorderHandle::input>("input"), InstanceMethod<&RecorderHandle::op>("op"),
-       InstanceMethod<&RecorderHandle::finish>("finish")});
+js::Value RecorderHandle::define(js::Env env) {
+  return js::define_class<RecorderHandle>(env,
+                                          {js::method<RecorderHandle, &RecorderHandle::input>("input"),
+                                           js::method<RecorderHandle, &RecorderHandle::op>("op"),
+                                           js::method<RecorderHandle, &RecorderHandle::finish>("finish")});
 }
 
-RecorderHandle::RecorderHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  if (read_device(info.Env(), info[0], &device_) && read_precision(info[1], *device_, &target_)) begin();
+std::unique_ptr<RecorderHandle> RecorderHandle::construct(const js::Call& call) {
+  auto device = read_device(call[0]);
+  const Target target = read_precision(call[1], *device);
+  return std::make_unique<RecorderHandle>(std::move(device), target);
+}
+
+RecorderHandle::RecorderHandle(std::shared_ptr<Device> device, Target target)
+    : device_(std::move(device)), target_(target) {
+  begin();
 }
 
 void RecorderHandle::begin() {
@@ -51,166 +61,131 @@ void RecorderHandle::begin() {
   graph_->target = target_;
 }
 
-Napi::Value RecorderHandle::input(const Napi::CallbackInfo& info) {
+js::Value RecorderHandle::input(const js::Call& call) {
   TensorDesc desc;
-  if (!read_dtype(info[0], &desc.dtype) || !read_shape(info[1], &desc.shape)) return info.Env().Undefined();
-  const int value = graph_->input(desc, info[2].ToBoolean());
-  return TensorHandle::make(info.Env(), Recorded{graph_, value});
+  desc.dtype = read_dtype(call[0]);
+  desc.shape = read_shape(call[1]);
+  const int value = graph_->input(desc, call[2].truthy());
+  return TensorHandle::make(call.env(), Recorded{graph_, value});
 }
 
-bool RecorderHandle::value_of(const Napi::Value& value, int* out) {
-  TensorHandle* handle = TensorHandle::from(value);
-  if (!handle) return false;
-  if (handle->recorded().graph && handle->recorded().graph != graph_) {
-    throw_status(
-        value.Env(),
-        Status::error(Code::argument, "Expected a value of this recording but received one of another"));
-    return false;
-  }
-  if (handle->slot() && handle->slot()->device != device_) {
-    throw_status(value.Env(),
-                 Status::error(Code::device, "Expected tensors on " + device_->name() +
-                                                 " but received one on " + handle->slot()->device->name()));
-    return false;
-  }
-  *out = handle->slot() ? graph_->external({handle->slot()->desc, handle->slot()->storage})
-                        : handle->recorded().value;
-  return true;
+int RecorderHandle::value_of(const js::Value& value) {
+  const TensorHandle& handle = TensorHandle::from(value);
+  if (handle.recorded().graph && handle.recorded().graph != graph_)
+    js::fail(Code::argument, "Expected a value of this recording but received one of another");
+  if (!handle.slot()) return handle.recorded().value;
+  const Slot& slot = *handle.slot();
+  if (slot.device != device_)
+    js::fail(Code::device,
+             "Expected tensors on " + device_->name() + " but received one on " + slot.device->name());
+  return graph_->external({slot.desc, slot.storage});
 }
 
-Napi::Value RecorderHandle::op(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Attrs attrs;
-  if (!info[1].IsArray()) {
-    throw_status(env, Status::error(Code::argument, "Expected an array of inputs"));
-    return env.Undefined();
-  }
-  if (!read_attrs(info[2], &attrs)) return env.Undefined();
-  std::vector<int> in;
-  const auto inputs = info[1].As<Napi::Array>();
-  for (uint32_t i = 0; i < inputs.Length(); ++i) {
-    const Napi::Value input = inputs[i];
-    in.push_back(-1);
-    if (!input.IsNull() && !input.IsUndefined() && !value_of(input, &in.back())) return env.Undefined();
-  }
-  auto out = graph_->op(info[0].ToString(), std::move(in), std::move(attrs));
-  if (!out.ok()) {
-    throw_status(env, out.status());
-    return env.Undefined();
-  }
-  auto handles = Napi::Array::New(env, out.value().size());
-  for (size_t i = 0; i < out.value().size(); ++i)
-    handles[static_cast<uint32_t>(i)] = TensorHandle::make(env, Recorded{graph_, out.value()[i]});
+std::vector<int> RecorderHandle::values_of(const std::vector<js::Value>& handles) {
+  std::vector<int> out;
+  for (const js::Value& handle : handles) out.push_back(handle.is_missing() ? -1 : value_of(handle));
+  return out;
+}
+
+// All that may run JavaScript, which may finish this recording, comes before what looks into the graph.
+js::Value RecorderHandle::op(const js::Call& call) {
+  const js::Env env = call.env();
+  const auto name = call[0].text();
+  if (!name) js::fail(Code::argument, "Expected the name of an op but received " + call[0].described());
+  Attrs attrs = read_attrs(call[2]);
+  const auto inputs = read_list(call[1], "inputs", kMostInputs);
+  const auto out = js::check(graph_->op(*name, values_of(inputs), std::move(attrs)));
+  const js::Value handles = js::array(env, out.size());
+  for (size_t i = 0; i < out.size(); ++i)
+    handles.set(static_cast<uint32_t>(i), TensorHandle::make(env, Recorded{graph_, out[i]}));
   return handles;
 }
 
-Napi::Value RecorderHandle::finish(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
+js::Value RecorderHandle::finish(const js::Call& call) {
+  const js::Env env = call.env();
   std::vector<int> outputs;
-  if (!info[0].IsArray()) {
-    throw_status(env, Status::error(Code::argument, "Expected an array of outputs"));
-    return env.Undefined();
-  }
-  const auto list = info[0].As<Napi::Array>();
-  for (uint32_t i = 0; i < list.Length(); ++i) {
-    int value;
-    if (!value_of(list[i], &value)) return env.Undefined();
-    outputs.push_back(graph_->readable(value));
-  }
-  Finished finished{device_, device_->make_plan(std::move(*graph_), std::move(outputs))};
+  for (const js::Value& handle : read_list(call[0], "outputs", kMostInputs))
+    outputs.push_back(graph_->readable(value_of(handle)));
+  auto plan = device_->make_plan(std::move(*graph_), std::move(outputs));
   begin();
-  return Environment::of(env).plan_class.New({Napi::External<Finished>::New(env, &finished)});
+  return js::make(env, Environment::of(env).plan_class,
+                  std::make_unique<PlanHandle>(device_, std::move(plan)));
 }
 
-Napi::Function PlanHandle::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativePlan",
-      {InstanceAccessor<&PlanHandle::arena_bytes>("arenaBytes"),
-       InstanceAccessor<&PlanHandle::op_count>("opCount"), InstanceMethod<&PlanHandle::run>("run"),
-       InstanceMethod<&PlanHandle::profile>("profile"), InstanceMethod<&PlanHandle::dispose>("dispose")});
+js::Value PlanHandle::define(js::Env env) {
+  return js::define_class<PlanHandle>(env, {js::getter<PlanHandle, &PlanHandle::arena_bytes>("arenaBytes"),
+                                            js::getter<PlanHandle, &PlanHandle::op_count>("opCount"),
+                                            js::method<PlanHandle, &PlanHandle::run>("run"),
+                                            js::method<PlanHandle, &PlanHandle::profile>("profile"),
+                                            js::method<PlanHandle, &PlanHandle::dispose>("dispose")});
 }
 
-PlanHandle::PlanHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  if (info.Length() != 1 || !info[0].IsExternal()) {
-    throw_status(info.Env(), Status::error(Code::argument, "Expected plans to be made by a recorder"));
-    return;
-  }
-  Finished* finished = info[0].As<Napi::External<Finished>>().Data();
-  device_ = std::move(finished->device);
-  plan_ = std::move(finished->plan);
+std::unique_ptr<PlanHandle> PlanHandle::construct(const js::Call&) {
+  js::fail(Code::argument, "Expected plans to be made by a recorder");
+}
+
+PlanHandle::PlanHandle(std::shared_ptr<Device> device, std::shared_ptr<Plan> plan)
+    : device_(std::move(device)), plan_(std::move(plan)) {
   inputs_.resize(plan_->graph().input_count);
   for (const nlrcnn::Value& value : plan_->graph().values)
     if (value.input >= 0) inputs_[value.input] = value;
 }
 
-PlanHandle::~PlanHandle() {
-  release();
-}
-
 // Kernels and arena belong to the device's thread.
-void PlanHandle::release() {
+void PlanHandle::release() noexcept {
   if (!plan_) return;
   device_->enqueue([plan = std::move(plan_)] { plan->dispose(); });
   plan_ = nullptr;
 }
 
-void PlanHandle::dispose(const Napi::CallbackInfo&) {
+js::Value PlanHandle::dispose(const js::Call& call) {
   release();
+  return js::undefined(call.env());
 }
 
-Napi::Value PlanHandle::arena_bytes(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), plan_ ? static_cast<double>(plan_->arena_bytes()) : 0);
+js::Value PlanHandle::arena_bytes(const js::Call& call) {
+  return js::to_js(call.env(), plan_ ? static_cast<double>(plan_->arena_bytes()) : 0.0);
 }
 
-Napi::Value PlanHandle::op_count(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), plan_ ? static_cast<double>(plan_->op_count()) : 0);
+js::Value PlanHandle::op_count(const js::Call& call) {
+  return js::to_js(call.env(), plan_ ? static_cast<double>(plan_->op_count()) : 0.0);
 }
 
-Napi::Value PlanHandle::start(const Napi::CallbackInfo& info, bool profile) {
-  const Napi::Env env = info.Env();
-  if (!plan_) {
-    throw_status(
-        env, Status::error(Code::disposed, "Expected a plan in use but received one that was disposed of"));
-    return env.Undefined();
-  }
-  if (!info[0].IsArray() || info[0].As<Napi::Array>().Length() != inputs_.size()) {
-    throw_status(env,
-                 Status::error(Code::argument, "Expected " + std::to_string(inputs_.size()) + " inputs"));
-    return env.Undefined();
-  }
+js::Value PlanHandle::start(const js::Call& call, bool profile) {
+  const js::Env env = call.env();
+  const auto arrays = read_list(call[0], "inputs", kMostInputs);
+  if (!plan_) js::fail(Code::disposed, "Expected a plan in use but received one that was disposed of");
+  if (arrays.size() != inputs_.size())
+    js::fail(Code::argument, "Expected " + std::to_string(inputs_.size()) + " inputs but received " +
+                                 std::to_string(arrays.size()));
   auto run = std::make_shared<Run>();
   // Copied, as JavaScript may change or detach the arrays while the device reads.
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const TensorDesc& desc = inputs_[i].desc;
-    size_t bytes = desc.bytes(1);
-    const void* data = nullptr;
-    const Napi::Value input = info[0].As<Napi::Array>()[static_cast<uint32_t>(i)];
-    if (!(inputs_[i].partial ? read_bytes_up_to(input, desc.dtype, bytes, &data, &bytes)
-                             : read_bytes(input, desc.dtype, bytes, &data)))
-      return env.Undefined();
-    run->storage.push_back(allocate_host(bytes));
-    if (!run->storage.back()) {
-      throw_status(env, Status::error(Code::out_of_memory, "Out of memory for a network's inputs"));
-      return env.Undefined();
-    }
-    if (bytes) std::memcpy(run->storage.back()->data(), data, bytes);
-    run->inputs.push_back({run->storage.back()->data(), bytes});
+    const js::Memory memory = inputs_[i].partial ? read_bytes_up_to(arrays[i], desc.dtype, desc.bytes(1))
+                                                 : read_bytes(arrays[i], desc.dtype, desc.bytes(1));
+    auto storage = allocate_host(memory.bytes);
+    if (!storage) js::fail(Code::out_of_memory, "Out of memory for a network's inputs");
+    if (memory.bytes) std::memcpy(storage->data(), memory.data, memory.bytes);
+    run->inputs.push_back({storage->data(), memory.bytes});
+    run->storage.push_back(std::move(storage));
   }
   auto& environment = Environment::of(env);
-  auto deferred = Napi::Promise::Deferred::New(env);
-  auto work = [plan = plan_, run, profile, &environment] {
-    run->status =
-        plan->run(run->inputs, environment.stopping(), &run->outputs, profile ? &run->timings : nullptr);
-    run->storage.clear();
-  };
-  environment.enqueue(env, device_, true, std::move(work), [run, deferred, profile](Napi::Env env) {
-    Napi::HandleScope scope(env);
-    if (run->status.ok())
-      deferred.Resolve(to_js(env, *run, profile));
-    else
-      deferred.Reject(to_error(env, run->status).Value());
-  });
-  return deferred.Promise();
+  const js::Deferred deferred(env);
+  environment.enqueue(
+      env, device_, true,
+      [plan = plan_, run, profile, &environment] {
+        run->status = caught([&] {
+          return plan->run(run->inputs, environment.stopping(), &run->outputs,
+                           profile ? &run->timings : nullptr);
+        });
+        run->storage.clear();
+      },
+      [run, deferred, profile](js::Env env) {
+        deferred.settle(env, run->status,
+                        [&] { return profile ? timings_to_js(env, *run) : outputs_to_js(env, *run); });
+      });
+  return deferred.promise(env);
 }
 
 }  // namespace nlrcnn::addon

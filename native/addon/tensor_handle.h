@@ -1,6 +1,5 @@
 #pragma once
-#include <napi.h>
-
+#include "addon/js.h"
 #include "core/device.h"
 
 namespace nlrcnn::addon {
@@ -22,29 +21,39 @@ struct Recorded {
 };
 
 // NativeTensor of binding.d.ts.
-class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
+class TensorHandle {
  public:
-  static Napi::Function define(Napi::Env env);
-  static Napi::Value make(Napi::Env env, std::shared_ptr<Slot> slot);
-  static Napi::Value make(Napi::Env env, Recorded recorded);
-  // Null, having thrown, for what is no handle in use.
-  static TensorHandle* from(const Napi::Value& value);
+  static constexpr const char* kName = "NativeTensor";
+  static constexpr napi_type_tag kTag = {0x6e6c72636e6e7431, 0x74656e736f720001};
 
-  explicit TensorHandle(const Napi::CallbackInfo& info);
-  ~TensorHandle() override;
+  static js::Value define(js::Env env);
+  static std::unique_ptr<TensorHandle> construct(const js::Call& call);
+  static js::Value make(js::Env env, std::shared_ptr<Slot> slot);
+  static js::Value make(js::Env env, Recorded recorded);
+  // Throws js::Failure for what is no handle in use. The handle lasts as long as `value`, but JavaScript that
+  // runs meanwhile may dispose of it.
+  static TensorHandle& from(const js::Value& value);
+  // As above for tensors alone, not values of a recording.
+  static std::shared_ptr<Slot> slot_from(const js::Value& value);
+
+  TensorHandle(js::Env env, std::shared_ptr<Slot> slot, Recorded recorded);
+  ~TensorHandle() { release(); }
+  TensorHandle(const TensorHandle&) = delete;
+  TensorHandle& operator=(const TensorHandle&) = delete;
 
   const std::shared_ptr<Slot>& slot() const { return slot_; }
   const Recorded& recorded() const { return recorded_; }
 
  private:
-  Napi::Value dtype(const Napi::CallbackInfo& info);
-  Napi::Value shape(const Napi::CallbackInfo& info);
-  Napi::Value device(const Napi::CallbackInfo& info);
-  Napi::Value bytes(const Napi::CallbackInfo& info);
-  Napi::Value disposed(const Napi::CallbackInfo& info);
-  void dispose(const Napi::CallbackInfo& info);
-  void release(Napi::Env env);
+  js::Value dtype(const js::Call& call);
+  js::Value shape(const js::Call& call);
+  js::Value device(const js::Call& call);
+  js::Value bytes(const js::Call& call);
+  js::Value disposed(const js::Call& call);
+  js::Value dispose(const js::Call& call);
+  void release() noexcept;
 
+  js::Env env_;
   TensorDesc desc_;
   std::shared_ptr<Slot> slot_;
   Recorded recorded_;
@@ -52,8 +61,8 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
 };
 
 // Functions of the binding on eager tensors.
-Napi::Value tensor(const Napi::CallbackInfo& info);
-Napi::Value op(const Napi::CallbackInfo& info);
-Napi::Value read(const Napi::CallbackInfo& info);
+js::Value tensor(const js::Call& call);
+js::Value op(const js::Call& call);
+js::Value read(const js::Call& call);
 
 }  // namespace nlrcnn::addon
