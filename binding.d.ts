@@ -99,6 +99,8 @@ export interface Binding {
   codes(): string[];
   /** What native errors are made of: `new Class(code, message)`; plain Errors with a `code` before the first call. */
   useErrorClass(Class: new (code: never, message: string) => Error): void;
+  /** Ends the work of this environment and waits for what runs; later work is refused. */
+  close(): void;
   cpuInfo(): CpuInfo;
   cudaInfo(): CudaInfo;
 

@@ -24,6 +24,11 @@ js::Value use_error_class(const js::Call& call) {
   return js::undefined(call.env());
 }
 
+js::Value close(const js::Call& call) {
+  Environment::of(call.env()).close();
+  return js::undefined(call.env());
+}
+
 js::Value cpu_info(const js::Call& call) {
   const js::Env env = call.env();
   const js::Value out = js::object(env);
@@ -49,6 +54,7 @@ void init(const js::Value& exports) {
   js::define<ops>(exports, "ops");
   js::define<codes>(exports, "codes");
   js::define<use_error_class>(exports, "useErrorClass");
+  js::define<close>(exports, "close");
   js::define<cpu_info>(exports, "cpuInfo");
   js::define<cuda_info>(exports, "cudaInfo");
   export_masks(exports);

@@ -1,5 +1,8 @@
 #include "addon/environment.h"
 
+#include <cstdlib>
+#include <vector>
+
 namespace nlrcnn::addon {
 
 void Environment::init(js::Env env) {
@@ -7,7 +10,10 @@ void Environment::init(js::Env env) {
   js::set_instance_data(env, made.get(), [](void* data) { delete static_cast<Environment*>(data); });
   Environment* self = made.release();
   self->channel_.open(env);
-  // Runs before the channel closes, which would leave the device's thread without it.
+  close_at_exit(self->shared_);
+  // Of an environment that Node takes down, as a terminated worker's; before the channel closes, which would
+  // leave the device's thread without it. process.exit() runs no hooks in the main thread: lib/binding.ts
+  // closes there.
   js::add_cleanup_hook(
       env, [](void* data) { static_cast<Environment*>(data)->close(); }, self);
 }
@@ -45,10 +51,24 @@ void Environment::enqueue(js::Env env, const std::shared_ptr<Device>& device, bo
   plan ? device->enqueue_plan(std::move(all)) : device->enqueue(std::move(all));
 }
 
-void Environment::close() {
-  shared_->stopping = true;
-  std::unique_lock lock(shared_->mutex);
-  shared_->drained.wait(lock, [this] { return shared_->queued == 0; });
+void Environment::Shared::close() {
+  stopping = true;
+  std::unique_lock lock(mutex);
+  drained.wait(lock, [this] { return queued == 0; });
+}
+
+void Environment::close_at_exit(const std::shared_ptr<Shared>& shared) {
+  static std::mutex mutex;
+  static auto* all = new std::vector<std::weak_ptr<Shared>>();
+  static const int registered = std::atexit([] {
+    std::lock_guard lock(mutex);
+    for (const auto& one : *all)
+      if (const auto shared = one.lock()) shared->close();
+  });
+  (void)registered;
+  std::lock_guard lock(mutex);
+  std::erase_if(*all, [](const auto& one) { return one.expired(); });
+  all->push_back(shared);
 }
 
 }  // namespace nlrcnn::addon

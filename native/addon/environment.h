@@ -19,7 +19,10 @@ class Environment {
   static void init(js::Env env);
 
   const std::shared_ptr<Device>& cpu() const { return shared_->cpu; }
-  // Set once the environment goes down; work in progress ends early.
+  // Ends the environment's work: what runs ends early and is waited for, what is queued is dropped, what
+  // comes later is refused.
+  void close() { shared_->close(); }
+  // Set by close(); work in progress looks at it between two ops.
   const std::atomic<bool>& stopping() const { return shared_->stopping; }
 
   // Queues `work`, which must not throw, on a device. Where the environment goes down first, it is not run.
@@ -38,10 +41,13 @@ class Environment {
     std::mutex mutex;
     std::condition_variable drained;
     int64_t queued = 0;
+
+    void close();
   };
 
+  // At the end of the process, whose static objects the device's threads must not outlive.
+  static void close_at_exit(const std::shared_ptr<Shared>& shared);
   std::function<void()> counted(std::function<void()> work, std::function<void()> after);
-  void close();
 
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   js::Channel channel_;
