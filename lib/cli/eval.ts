@@ -1,4 +1,4 @@
-import { nameSome } from '../datasets/classes.js';
+import { nameSome, onlyClass } from '../datasets/classes.js';
 import { type DatasetFormat, openDataset } from '../datasets/open.js';
 import { fitDataset } from '../datasets/relabel.js';
 import type { DeviceOption } from '../device.js';
@@ -6,7 +6,6 @@ import { COCO_STATS } from '../evaluate/coco.js';
 import { evaluateCocoFiles } from '../evaluate/coco-files.js';
 import { type EvaluatedPicture, evaluatePictures, METRICS } from '../evaluate/pictures.js';
 import { loadModel } from '../model.js';
-import { onlyClass } from '../train/data.js';
 import { listFlag, numberFlag, parse, UsageError } from './args.js';
 import { startProgress } from './progress.js';
 
@@ -78,13 +77,21 @@ async function ofResults({ gt, results, type = 'segm' }: Values): Promise<Report
   if (gt === undefined || results === undefined) throw new UsageError('Expected both --gt and --results');
   const report: Report = {};
   const perClass: Record<string, Record<string, { AP: number; AP50: number }>> = {};
+  const notes = new Set<string>();
   for (const kind of listFlag('type', type, TYPES)) {
     const found = await evaluateCocoFiles(gt, results, kind);
     report[kind] = found.stats;
+    const names = [...found.categories.values()];
+    const nameOf = (id: number) => {
+      const name = found.categories.get(id)!;
+      return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (id ${id})`;
+    };
     perClass[kind] = Object.fromEntries(
-      found.perClass.map(({ category, AP, AP50 }) => [found.categories.get(category)!, { AP, AP50 }]),
+      found.perClass.map(({ category, AP, AP50 }) => [nameOf(category), { AP, AP50 }]),
     );
+    for (const note of found.notes) notes.add(note);
   }
+  for (const note of notes) process.stderr.write(`nlrcnn: ${note}\n`);
   return { ...report, perClass };
 }
 

@@ -113,3 +113,8 @@ export function matchLabels(
 export function nameSome(names: readonly string[]): string {
   return names.length > 8 ? `${names.slice(0, 8).join(', ')}, … (${names.length})` : names.join(', ');
 }
+
+/** The name of a model's class where it has one beside the background. */
+export const onlyClass = (
+  model: { readonly class_names: readonly string[] } | undefined,
+): string | undefined => (model?.class_names.length === 2 ? model.class_names[1] : undefined);

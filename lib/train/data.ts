@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nameSome } from '../datasets/classes.js';
+import { nameSome, onlyClass } from '../datasets/classes.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { readText } from '../datasets/files.js';
 import { type DatasetFormat, openDataset } from '../datasets/open.js';
@@ -30,11 +30,6 @@ export function openSplit(
     className: given(data.class_name) ?? onlyClass(model),
   });
 }
-
-/** The name of a model's class where it has one beside the background. */
-export const onlyClass = (
-  model: { readonly class_names: readonly string[] } | undefined,
-): string | undefined => (model?.class_names.length === 2 ? model.class_names[1] : undefined);
 
 /**
  * The model's config with the data set's class names where it has none, and the data set in the model's labels: classes are matched
