@@ -100,8 +100,8 @@ function matchImages(
   const taken = new Map<CocoImage['id'], string>();
   const find = (image: CocoImage): CocoImage['id'] => {
     const { id, file_name: name } = image;
-    if (!named || typeof name !== 'string' || theirs.get(id)?.file_name === name) return id;
-    const match = listed.find(name).id;
+    if (!named || typeof name !== 'string') return id;
+    const match = theirs.get(id)?.file_name === name ? id : listed.find(name).id;
     const other = taken.get(match);
     if (other !== undefined) {
       throw new NlrcnnError(
