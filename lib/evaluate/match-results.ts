@@ -48,9 +48,9 @@ export function matchResults(
       unknown.set(own, (unknown.get(own) ?? 0) + 1);
       return [];
     }
-    return [
-      { ...entry, category_id: category, image_id: imageOf ? imageOf(entry.image_id, i) : entry.image_id },
-    ];
+    const image = imageOf ? imageOf(entry.image_id, i) : entry.image_id;
+    const same = category === own && image === entry.image_id;
+    return [same ? entry : { ...entry, category_id: category, image_id: image }];
   });
   if (!categoryOf && unknown.size > 0) {
     const count = [...unknown.values()].reduce((a, b) => a + b, 0);

@@ -1,8 +1,13 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import type { HostParameter } from '../../dist/layers/parameters.js';
 import { adaptState, initialState } from '../../dist/train/initialize.js';
 import { parseConfig } from '../../dist/weights/config.js';
 import { expectedShapes } from '../../dist/weights/expected.js';
+import { readClassNames } from '../../dist/weights/load.js';
+import { writeSafetensors } from '../../dist/weights/write-safetensors.js';
 import { readJson } from '../helpers/model-cases.js';
 
 const SMALL = { backbone: 'resnet18', fpn_channels: 32, box_head_fc: 64, mask_head_channels: 32 };
@@ -189,4 +194,18 @@ test('as many classes in another order are not taken by rank; the same order is 
   t.throws(() => bias(names, ['background', 'car', 'car', 'dog']), {
     message: /given weights but car is there twice/,
   });
+});
+
+test('class names of weights are those of the config beside them, else of their metadata', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nlrcnn-'));
+  const path = join(folder, 'weights.safetensors');
+  const tensors = new Map([['a', { shape: [1], data: new Float32Array(1) }]]);
+  await writeSafetensors(path, tensors);
+  t.deepEqual(await readClassNames(path), []);
+  await writeSafetensors(path, tensors, { 'nlrcnn.config': '{"class_names": ["bg", "inside"]}' });
+  t.deepEqual(await readClassNames(path), ['bg', 'inside']);
+  writeFileSync(join(folder, 'config.json'), '{"class_names": ["bg", "beside"]}');
+  t.deepEqual(await readClassNames(path), ['bg', 'beside']);
+  writeFileSync(join(folder, 'config.json'), '{"norm_eps": 0}');
+  t.deepEqual(await readClassNames(path), []);
 });
