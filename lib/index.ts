@@ -20,11 +20,18 @@ export {
   type CocoTruth,
   evaluateCoco,
 } from './evaluate/coco.js';
-export { evaluateCocoFiles } from './evaluate/coco-files.js';
+export { type CocoFilesEvaluation, evaluateCocoFiles } from './evaluate/coco-files.js';
 export { evaluateStardist, type StardistPicture } from './evaluate/stardist.js';
 export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
 export { type AttentionOverlayOptions, drawAttention } from './masks/attention-overlay.js';
-export { type CocoResult, toCocoResults } from './masks/coco-results.js';
+export {
+  type CocoDataset,
+  type CocoDetection,
+  type CocoResult,
+  type NamedSegmentation,
+  toCocoDataset,
+  toCocoResults,
+} from './masks/coco-results.js';
 export { labelMapPng, toLabelMap } from './masks/label-map.js';
 export { drawOverlay, type OverlayOptions } from './masks/overlay.js';
 export { type Polygon, toPolygons } from './masks/polygons.js';

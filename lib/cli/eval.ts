@@ -1,4 +1,6 @@
+import { nameSome, onlyClass } from '../datasets/classes.js';
 import { type DatasetFormat, openDataset } from '../datasets/open.js';
+import { fitDataset } from '../datasets/relabel.js';
 import type { DeviceOption } from '../device.js';
 import { COCO_STATS } from '../evaluate/coco.js';
 import { evaluateCocoFiles } from '../evaluate/coco-files.js';
@@ -10,13 +12,16 @@ import { startProgress } from './progress.js';
 const HELP = `Usage: nlrcnn eval --gt INSTANCES.json --results RESULTS.json [--type segm,bbox] [--json]
        nlrcnn eval --data DIR --format FORMAT --split NAME [--model NAME | --weights FILE] [options]
 
-Scores a COCO results file as pycocotools does, or a network on a data set.
+Scores a COCO results file as pycocotools does, or a network on a data set. Classes are matched by name; a results file that
+is a list has ids alone.
 
 Options:
-  --gt FILE, --results FILE   COCO instances and results
+  --gt FILE, --results FILE   COCO instances and results: a list, or a data set as segment --format coco writes it
   --type segm,bbox            what to compare; default segm
   --data DIR                  a data set, with --format coco, labelmaps, cityscapes or kitti, and --split
   --model NAME                a bundled model; default the first. Or --weights FILE with --config FILE
+  --class-name NAME           labelmaps: what the objects are; default the model's class, where it has one
+  --ignore-classes LIST       leave the data set's objects of these classes out, with commas between
   --metric coco,stardist,cityscapes
                               default coco. stardist: TP / (TP + FP + FN) by IoU, of masks as one label map; cityscapes: AP and
                               AP50 as its benchmark has them
@@ -36,6 +41,8 @@ const OPTIONS = {
   model: { type: 'string' },
   weights: { type: 'string' },
   config: { type: 'string' },
+  'class-name': { type: 'string' },
+  'ignore-classes': { type: 'string' },
   metric: { type: 'string' },
   score: { type: 'string' },
   device: { type: 'string' },
@@ -70,13 +77,21 @@ async function ofResults({ gt, results, type = 'segm' }: Values): Promise<Report
   if (gt === undefined || results === undefined) throw new UsageError('Expected both --gt and --results');
   const report: Report = {};
   const perClass: Record<string, Record<string, { AP: number; AP50: number }>> = {};
+  const notes = new Set<string>();
   for (const kind of listFlag('type', type, TYPES)) {
     const found = await evaluateCocoFiles(gt, results, kind);
     report[kind] = found.stats;
+    const names = [...found.categories.values()];
+    const nameOf = (id: number) => {
+      const name = found.categories.get(id)!;
+      return names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (id ${id})`;
+    };
     perClass[kind] = Object.fromEntries(
-      found.perClass.map(({ category, AP, AP50 }) => [found.categories.get(category)!, { AP, AP50 }]),
+      found.perClass.map(({ category, AP, AP50 }) => [nameOf(category), { AP, AP50 }]),
     );
+    for (const note of found.notes) notes.add(note);
   }
+  for (const note of notes) process.stderr.write(`nlrcnn: ${note}\n`);
   return { ...report, perClass };
 }
 
@@ -91,8 +106,14 @@ async function ofDataset(values: Values, signal: AbortSignal): Promise<Report> {
   const [known] = listFlag('format', format, FORMATS);
   const metrics = listFlag('metric', values.metric ?? 'coco', METRICS);
   const score = numberFlag('score', values.score, 0, 1) ?? 0.5;
-  const dataset = await openDataset({ format: known!, data: data!, split });
   using model = await loadModel({ model: name, weights, config, device: device as DeviceOption | undefined });
+  const className = values['class-name'] ?? onlyClass(model.config);
+  const opened = await openDataset({ format: known!, data: data!, split, className });
+  const ignore = values['ignore-classes']?.split(',');
+  const hint = `leave its objects out with --ignore-classes${known === 'labelmaps' ? ', or name them with --class-name' : ''}`;
+  const { dataset, labels, unused, notes } = fitDataset(opened, model.config, { ignore, hint });
+  if (unused.length > 0) notes.push(`the data set has no ${nameSome(unused)}: not scored`);
+  for (const note of notes) process.stderr.write(`nlrcnn: ${note}\n`);
   const pictures: EvaluatedPicture[] = [];
   const progress = startProgress(dataset.length);
   try {
@@ -105,7 +126,7 @@ async function ofDataset(values: Values, signal: AbortSignal): Promise<Report> {
     progress.stop();
   }
   const kinds = model.config.architecture === 'maskrcnn' ? TYPES : (['bbox'] as const);
-  const numbers = evaluatePictures(pictures, model.config.num_classes, { metrics, kinds, score });
+  const numbers = evaluatePictures(pictures, labels, { metrics, kinds, score });
   const report: Report = {};
   for (const kind of kinds) {
     if (metrics.includes('coco')) report[kind] = COCO_STATS.map((stat) => numbers[`${kind}_${stat}`]!);

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { DatasetFormat } from '../datasets/open.js';
+import { withoutClasses } from '../datasets/relabel.js';
 import { formatConfig } from '../schema.js';
 import { applyOverride, type DataConfig, parseTrainingConfig } from '../train/config.js';
 import { findSplits, openSplit } from '../train/data.js';
@@ -63,6 +64,7 @@ async function suggest(
   };
   for (const override of overrides) if (override.startsWith('data.')) applyOverride(given, override);
   const data = given.data as Partial<DataConfig>;
-  const dataset = await openSplit(parseTrainingConfig(given).data, 'train');
+  const settings = parseTrainingConfig(given).data;
+  const dataset = withoutClasses(await openSplit(settings, 'train'), settings.ignore_classes);
   return suggestConfig(await surveyDataset(dataset), dataset.classNames, data);
 }

@@ -1,7 +1,6 @@
 import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, parse, resolve } from 'node:path';
 import { NlrcnnError } from '../errors.js';
-import { toCocoResults } from '../masks/coco-results.js';
 import { labelMapPng } from '../masks/label-map.js';
 import { drawOverlay } from '../masks/overlay.js';
 import { toPolygons } from '../masks/polygons.js';
@@ -113,17 +112,4 @@ export async function writeResults(
     await write('polygons.json', `${JSON.stringify({ ...toJson(image, model, result), detections })}\n`);
   }
   return paths;
-}
-
-/** Writes the COCO results of all pictures; image ids are the file names. */
-export async function writeCoco(
-  out: string,
-  results: readonly (readonly [string, Segmentation])[],
-): Promise<string> {
-  const path = join(out, 'coco-results.json');
-  await writeFile(
-    path,
-    `${JSON.stringify(results.flatMap(([image, result]) => toCocoResults(result, basename(image))))}\n`,
-  );
-  return path;
 }

@@ -4,6 +4,7 @@ import { isNlrcnnError } from '../errors.js';
 import { loadModel, type Model, type Segmentation } from '../model.js';
 import { bundledModels, DEFAULT_MODEL } from '../weights/load.js';
 import { countFlag, listFlag, numberFlag, parse, UsageError } from './args.js';
+import { type CocoRun, categoriesOf, findInGroundTruth, sizeNotes, writeCoco } from './coco-output.js';
 import {
   FORMATS,
   type Format,
@@ -11,7 +12,6 @@ import {
   prepareFolder,
   resultNames,
   toJson,
-  writeCoco,
   writeResults,
 } from './outputs.js';
 import { startProgress } from './progress.js';
@@ -29,8 +29,10 @@ Options:
   --score S              only objects of at least this score, 0 to 1 (overlays alone: 0.5)
   --max-detections N     at most this many for each picture
   --out DIR              where results go, - for JSON on standard output; default .
-  --format LIST          json, overlay, png (16-bit label map NAME.labels.png), coco (coco-results.json),
-                         polygons (NAME.polygons.json), with commas between; default json,overlay
+  --format LIST          json, overlay, png (16-bit label map NAME.labels.png), coco (coco-results.json: one data set of
+                         all pictures), polygons (NAME.polygons.json), with commas between; default json,overlay
+  --gt FILE              with coco: an instances file of these pictures; coco-results.json is then COCO's results list with
+                         its image ids (by file name) and category ids (by class name), for nlrcnn eval and pycocotools
   --help                 this text
 
 Examples:
@@ -50,6 +52,7 @@ const OPTIONS = {
   'max-detections': { type: 'string' },
   out: { type: 'string' },
   format: { type: 'string' },
+  gt: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -63,6 +66,7 @@ interface Job {
   formats: Format[];
   score: number | undefined;
   maxDetections: number | undefined;
+  truth: CocoRun['truth'];
   signal: AbortSignal;
 }
 
@@ -82,7 +86,11 @@ export async function segment(args: string[], signal: AbortSignal): Promise<numb
   const out = values.out ?? '.';
   const formats = listFlag('format', values.format ?? (out === '-' ? 'json' : 'json,overlay'), FORMATS);
   if (out === '-' && formats.join() !== 'json') throw new UsageError('Expected --format json with --out -');
+  if (values.gt !== undefined && !formats.includes('coco')) {
+    throw new UsageError('Expected --format with coco for --gt');
+  }
   if (out !== '-') await prepareFolder(out);
+  const found = values.gt === undefined ? undefined : await findInGroundTruth(values.gt, images);
   const { weights, config } = values;
   const name = values.model;
   const device = values.device as DeviceOption | undefined;
@@ -90,7 +98,13 @@ export async function segment(args: string[], signal: AbortSignal): Promise<numb
   using model = await loadModel({ model: name, weights, config, device, precision });
   if (model.device === 'cpu' && (device ?? 'auto') === 'auto')
     process.stderr.write(`nlrcnn: on the CPU, as ${cudaVerdict().reason}\n`);
-  return await run({ images, model, out, formats, score, maxDetections, signal });
+  let truth: CocoRun['truth'];
+  if (found) {
+    const { categoryOf, notes } = categoriesOf(found, model.config);
+    truth = { images: found.images, categoryOf };
+    for (const note of notes) process.stderr.write(`nlrcnn: ${note}\n`);
+  }
+  return await run({ images, model, out, formats, score, maxDetections, truth, signal });
 }
 
 async function run(job: Job): Promise<number> {
@@ -136,7 +150,11 @@ async function run(job: Job): Promise<number> {
     process.stdout.write(rows.filter(Boolean).join(''));
     if (formats.includes('coco')) {
       const done = images.flatMap((image, i) => (results[i] ? [[image, results[i]] as const] : []));
-      process.stdout.write(`all pictures → ${await writeCoco(out, done)}\n`);
+      const { truth } = job;
+      const coco = { model: model.config, results: done, truth };
+      for (const note of sizeNotes(coco)) process.stderr.write(`nlrcnn: ${note}\n`);
+      const written = await writeCoco(out, coco);
+      process.stdout.write(`all pictures → ${written}\n`);
     }
   }
   if (signal.aborted) process.stderr.write('nlrcnn: stopped\n');

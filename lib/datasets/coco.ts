@@ -119,8 +119,18 @@ export interface CocoFile {
   categories: { id: number; name: string }[];
 }
 
-/** Reads an instances file; throws where it is not of this form. */
-export function parseCocoFile(text: string, file: string): CocoFile {
+/** Of an image, beside its id, what a use of the file needs. */
+export interface CocoNeeds {
+  fileNames: boolean;
+  sizes: boolean;
+}
+
+/** Reads an instances file; throws where it is not of this form, or lacks what is needed. */
+export function parseCocoFile(
+  text: string,
+  file: string,
+  needs: CocoNeeds = { fileNames: true, sizes: true },
+): CocoFile {
   const fail = (why: string, cause?: unknown) =>
     new NlrcnnError('ERR_NLRCNN_DATASET', `Expected COCO instances in ${file} but ${why}`, { cause });
   let value: Partial<CocoFile> | null;
@@ -138,8 +148,8 @@ export function parseCocoFile(text: string, file: string): CocoFile {
   for (const { id, file_name, width, height } of images) {
     if (seen.has(id)) throw fail(`image id ${id} is there twice`);
     seen.add(id);
-    if (typeof file_name !== 'string') throw fail(`image ${id} has no file_name`);
-    if (![width, height].every((side) => Number.isInteger(side) && side > 0)) {
+    if (needs.fileNames && typeof file_name !== 'string') throw fail(`image ${id} has no file_name`);
+    if (needs.sizes && ![width, height].every((side) => Number.isInteger(side) && side > 0)) {
       throw fail(`image ${id} has no width and height`);
     }
   }

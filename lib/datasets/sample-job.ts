@@ -68,7 +68,8 @@ export function failed(cause: unknown, broken: boolean): SampleOutcome {
   return { error: { code, message, stack }, broken };
 }
 
-function readerOf(module: string): Promise<ReadSample> {
+/** `readSample` of a module. */
+export function readerOf(module: string): Promise<ReadSample> {
   let reader = readers.get(module);
   if (!reader) {
     reader = import(pathToFileURL(module).href).then((exports) => {

@@ -1,4 +1,5 @@
 import { type Rle, rleArea, rleIou } from '../masks/rle.js';
+import { arange } from './numpy.js';
 
 /** An annotated object, or a group of objects that cannot be told apart (a crowd region). */
 export interface CityscapesTruth {
@@ -29,8 +30,7 @@ export interface CityscapesEvaluation {
   perClass: { category: number; AP: number; AP50: number }[];
 }
 
-/** numpy.arange(0.5, 1, 0.05) */
-const IOUS = Array.from({ length: 10 }, (_, i) => 0.5 + i * 0.05);
+const IOUS = [...arange(0.5, 1, 0.05)];
 /** Smaller objects are not judged; pixels. */
 const LEAST_PIXELS = 100;
 

@@ -1,5 +1,6 @@
 import { binding } from '../binding.js';
 import type { Rle } from '../masks/rle.js';
+import { linspace, mean } from './numpy.js';
 
 /** An annotated object, as COCO's ground truth has it. */
 export interface CocoTruth {
@@ -48,9 +49,8 @@ export const COCO_STATS = [
   'ARl',
 ] as const;
 
-/** As numpy's linspace has them. */
-const IOUS = Array.from({ length: 10 }, (_, i) => (i === 9 ? 0.95 : 0.5 + i * ((0.95 - 0.5) / 9)));
-const RECALLS = Array.from({ length: 101 }, (_, i) => i / 100);
+const IOUS = linspace(0.5, 0.95, 10);
+const RECALLS = linspace(0, 1, 101);
 const AREAS = [
   [0, 1e10],
   [0, 32 ** 2],
@@ -100,9 +100,9 @@ export function evaluateCoco(
     return areas.map((matches) => precisionCurves(matches, order));
   });
   const precision = (area: number, iou?: number) =>
-    mean(precisions.flatMap((areas) => pick(areas[area]!, iou)));
+    meanOf(precisions.map((areas) => pick(areas[area]!, iou)));
   const recall = (area: number, count: number) =>
-    mean(all.flatMap(({ areas }) => recalls(areas[area]!, most[count]!)));
+    meanOf(all.map(({ areas }) => recalls(areas[area]!, most[count]!)));
   return {
     stats: [
       precision(0),
@@ -120,17 +120,24 @@ export function evaluateCoco(
     ],
     perClass: categories.flatMap((category, k) => {
       const own = precisions[k]![0]!;
-      return own.length > 0 ? [{ category, AP: mean(pick(own)), AP50: mean(pick(own, 0)) }] : [];
+      return own.length > 0 ? [{ category, AP: mean(own, -1), AP50: mean(pick(own, 0), -1) }] : [];
     }),
   };
 }
 
-const mean = (values: readonly number[]): number =>
-  values.length > 0 ? values.reduce((a, b) => a + b, 0) / values.length : -1;
+/** Mean over all categories that have something; added up in pycocotools' order, in which categories are the last axis. */
+function meanOf(categories: readonly Float64Array[]): number {
+  const own = categories.filter(({ length }) => length > 0);
+  const values = new Float64Array(own.length * (own[0]?.length ?? 0));
+  for (const [k, numbers] of own.entries()) {
+    for (let i = 0; i < numbers.length; i++) values[i * own.length + k] = numbers[i]!;
+  }
+  return mean(values, -1);
+}
 
-/** Of [IoUs][recalls] those of one IoU, or all. */
-const pick = (values: readonly number[][], iou?: number): number[] =>
-  iou === undefined ? values.flat() : (values[iou] ?? []);
+/** Of [IoUs, recalls] those of one IoU, or all. */
+const pick = (values: Float64Array, iou?: number): Float64Array =>
+  iou === undefined ? values : values.subarray(iou * RECALLS.length, (iou + 1) * RECALLS.length);
 
 function byCategory({
   truths,
@@ -223,16 +230,17 @@ function fallingScores(scores: readonly (readonly number[])[]): {
 const countObjects = (pictures: readonly Matches[]) =>
   pictures.reduce((sum, { objects }) => sum + objects, 0);
 
-/** Precision [IoUs][recalls]; empty where no object counts. */
+/** Precision [IoUs, recalls]; empty where no object counts. */
 function precisionCurves(
   pictures: readonly Matches[],
   { picture, detection }: ReturnType<typeof fallingScores>,
-): number[][] {
+): Float64Array {
   const objects = countObjects(pictures);
-  if (objects === 0) return [];
+  if (objects === 0) return new Float64Array(0);
   const recall = new Float64Array(picture.length);
   const precision = new Float64Array(picture.length);
-  return IOUS.map((_, t) => {
+  const curves = new Float64Array(IOUS.length * RECALLS.length);
+  for (let t = 0; t < IOUS.length; t++) {
     let [hits, misses] = [0, 0];
     for (let i = 0; i < picture.length; i++) {
       const { outcomes, detections } = pictures[picture[i]!]!;
@@ -246,17 +254,18 @@ function precisionCurves(
       precision[i] = Math.max(precision[i]!, precision[i + 1]!);
     }
     let from = 0;
-    return RECALLS.map((wanted) => {
+    for (const [r, wanted] of RECALLS.entries()) {
       while (from < recall.length && recall[from]! < wanted) from++;
-      return precision[from] ?? 0;
-    });
-  });
+      curves[t * RECALLS.length + r] = precision[from] ?? 0;
+    }
+  }
+  return curves;
 }
 
 /** Recall [IoUs] of the first `most` detections of each picture; empty where no object counts. */
-function recalls(pictures: readonly Matches[], most: number): number[] {
+function recalls(pictures: readonly Matches[], most: number): Float64Array {
   const objects = countObjects(pictures);
-  if (objects === 0) return [];
+  if (objects === 0) return new Float64Array(0);
   return IOUS.map((_, t) => {
     let hits = 0;
     for (const { outcomes, detections } of pictures) {

@@ -25,12 +25,12 @@ export interface EvaluatePicturesOptions {
 
 /**
  * Numbers by name: `segm_AP`, `bbox_AR100`, … as pycocotools gives them, `stardist_0.50` … `stardist_0.90`,
- * `cityscapes_AP` and `cityscapes_AP50`. `classes` counts the background.
+ * `cityscapes_AP` and `cityscapes_AP50`. Only objects and detections of `labels` count: of the classes that the data set has.
  * @throws NlrcnnError ERR_NLRCNN_DATASET where picture and annotations differ in size.
  */
 export function evaluatePictures(
   pictures: readonly EvaluatedPicture[],
-  classes: number,
+  labels: readonly number[],
   { metrics, kinds, score }: EvaluatePicturesOptions,
 ): Record<string, number> {
   for (const { sample, result } of pictures) {
@@ -41,31 +41,33 @@ export function evaluatePictures(
     );
   }
   const numbers: Record<string, number> = {};
-  const categories = Array.from({ length: classes - 1 }, (_, i) => i + 1);
   if (metrics.includes('coco')) {
     for (const kind of kinds) {
       const { stats } = evaluateCoco(
         pictures.map((picture) => cocoPicture(picture, kind)),
-        categories,
+        labels,
         kind,
       );
       for (const [i, name] of COCO_STATS.entries()) numbers[`${kind}_${name}`] = stats[i]!;
     }
   }
   if (metrics.includes('stardist')) {
+    const scored = new Set(labels);
     const found = evaluateStardist(
       pictures.map(({ sample: { height, width, instances }, result }) => ({
         height,
         width,
-        truths: instances.filter(({ crowd }) => !crowd).map(({ mask }) => mask),
-        found: result.detections.flatMap(({ mask, score }) => (mask ? [{ mask, score }] : [])),
+        truths: instances.filter(({ crowd, label }) => !crowd && scored.has(label)).map(({ mask }) => mask),
+        found: result.detections.flatMap(({ mask, score, labelId }) =>
+          mask && scored.has(labelId) ? [{ mask, score }] : [],
+        ),
       })),
       score,
     );
     for (const [iou, value] of Object.entries(found)) numbers[`stardist_${iou}`] = value;
   }
   if (metrics.includes('cityscapes')) {
-    const { AP, AP50 } = evaluateCityscapes(pictures.map(cityscapesPicture), categories);
+    const { AP, AP50 } = evaluateCityscapes(pictures.map(cityscapesPicture), labels);
     numbers.cityscapes_AP = AP;
     numbers.cityscapes_AP50 = AP50;
   }

@@ -1,5 +1,7 @@
+import { isPlaceholder } from '../datasets/classes.js';
 import type { Segmentation } from '../model.js';
-import type { Rle } from './rle.js';
+import { version } from '../version.js';
+import { type Rle, rleArea } from './rle.js';
 
 /** An entry of a COCO results file. */
 export interface CocoResult {
@@ -11,17 +13,83 @@ export interface CocoResult {
   segmentation?: Rle;
 }
 
-/** Detections as COCO results; `categoryOf` maps label ids to category ids, by default to themselves. */
+/** A detection as an annotation of a COCO data set. */
+export interface CocoDetection extends CocoResult {
+  id: number;
+  /** Pixels of the mask; of the box where there is no mask. */
+  area: number;
+  iscrowd: 0;
+}
+
+/** A COCO data set of detections. */
+export interface CocoDataset {
+  info: { description: string; version: string };
+  licenses: [];
+  images: { id: number; file_name: string; width: number; height: number }[];
+  categories: { id: number; name: string }[];
+  annotations: CocoDetection[];
+}
+
+/** The result of one image, and how the data set names it. */
+export interface NamedSegmentation {
+  /** As `file_name`: the image's path below the folder of all images. */
+  name: string;
+  result: Segmentation;
+}
+
+/**
+ * Detections as COCO results (an entry of the list each). `categoryOf` maps label ids to category ids, by default to themselves;
+ * detections of labels that it gives undefined for are left out.
+ */
 export function toCocoResults(
   { detections }: Segmentation,
   imageId: number | string,
-  categoryOf: (labelId: number) => number = (labelId) => labelId,
+  categoryOf: (labelId: number) => number | undefined = (labelId) => labelId,
 ): CocoResult[] {
-  return detections.map(({ labelId, score, box: [x1, y1, x2, y2], mask }) => ({
-    image_id: imageId,
-    category_id: categoryOf(labelId),
-    bbox: [x1, y1, x2 - x1, y2 - y1],
-    score,
-    ...(mask && { segmentation: mask }),
-  }));
+  return detections.flatMap(({ labelId, score, box: [x1, y1, x2, y2], mask }) => {
+    const category = categoryOf(labelId);
+    if (category === undefined) return [];
+    const bbox: CocoResult['bbox'] = [x1, y1, x2 - x1, y2 - y1];
+    return [{ image_id: imageId, category_id: category, bbox, score, ...(mask && { segmentation: mask }) }];
+  });
+}
+
+/**
+ * The detections of several images as one COCO data set, which COCO's tools read like annotations; each annotation has its score.
+ * Image ids are 1, 2, … in the order of `images`, category ids are label ids. `classNames` are those of the model
+ * (`model.config.class_names`); by default the categories are the labels that were found.
+ */
+export function toCocoDataset(
+  images: readonly NamedSegmentation[],
+  classNames: readonly string[] = [],
+): CocoDataset {
+  const annotations = images.flatMap(({ result }, i) => toCocoResults(result, i + 1));
+  return {
+    info: { description: 'Detections of nonlocal-rcnn', version },
+    licenses: [],
+    images: images.map(({ name, result: { width, height } }, i) => ({
+      id: i + 1,
+      file_name: name,
+      width,
+      height,
+    })),
+    categories: classNames.length > 0 ? namedCategories(classNames) : foundCategories(images),
+    annotations: annotations.map((entry, i) => {
+      const { bbox, segmentation } = entry;
+      const area = segmentation ? rleArea(segmentation) : bbox[2] * bbox[3];
+      return { id: i + 1, ...entry, area, iscrowd: 0 };
+    }),
+  };
+}
+
+function namedCategories(classNames: readonly string[]): CocoDataset['categories'] {
+  return classNames.flatMap((name, id) => (id === 0 || isPlaceholder(name) ? [] : [{ id, name }]));
+}
+
+function foundCategories(images: readonly NamedSegmentation[]): CocoDataset['categories'] {
+  const found = new Map<number, string>();
+  for (const { result } of images) {
+    for (const { labelId, label } of result.detections) found.set(labelId, label);
+  }
+  return [...found].map(([id, name]) => ({ id, name })).sort((a, b) => a.id - b.id);
 }

@@ -21,6 +21,7 @@ import {
   positive,
   type Schema,
   section,
+  strings,
   text,
 } from '../schema.js';
 import { parseConfig } from '../weights/config.js';
@@ -53,6 +54,8 @@ export interface DataConfig {
   labels: string | null;
   val_labels: string | null;
   class_name: string | null;
+  /** Classes whose objects are left out. */
+  ignore_classes: string[];
   /** Threads that read, decode and augment. */
   workers: number;
   /** Memory for decoded pictures, MiB. */
@@ -197,6 +200,7 @@ const DATA: Schema<DataConfig> = {
   labels: path,
   val_labels: path,
   class_name: path,
+  ignore_classes: { fallback: is([]), check: strings },
   workers: { fallback: is(1), check: integer(0, 256) },
   cache_mib: { fallback: is(256), check: integer(0) },
   augment: section(AUGMENT),

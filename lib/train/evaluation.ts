@@ -1,5 +1,5 @@
 import { parse } from 'node:path';
-import type { Dataset } from '../datasets/dataset.js';
+import type { FittedDataset } from '../datasets/relabel.js';
 import type { Device } from '../device.js';
 import { isNlrcnnError } from '../errors.js';
 import { type EvaluatedPicture, evaluatePictures } from '../evaluate/pictures.js';
@@ -12,10 +12,10 @@ import type { Evaluated } from './run.js';
 /** Pictures of the report. */
 const EXAMPLES = 4;
 
-/** Scores a state dict on pictures of `dataset`, as `config.evaluation` says; rejects where `signal` is aborted on the way. */
+/** Scores a state dict on pictures of a data set in the model's labels, as `config.evaluation` says; rejects where `signal` is aborted on the way. */
 export function makeEvaluation(
   config: TrainingConfig,
-  dataset: Dataset,
+  { dataset, labels }: Pick<FittedDataset, 'dataset' | 'labels'>,
   device: Device,
   note: (text: string) => void,
 ): (state: ReadonlyMap<string, HostParameter>, signal: AbortSignal) => Promise<Evaluated> {
@@ -45,7 +45,7 @@ export function makeEvaluation(
       }
     }
     const kinds = settings.architecture === 'maskrcnn' ? (['segm', 'bbox'] as const) : (['bbox'] as const);
-    const metrics = evaluatePictures(pairs, dataset.classNames.length, { ...evaluation, kinds });
+    const metrics = evaluatePictures(pairs, labels, { ...evaluation, kinds });
     return { metrics, examples };
   };
 }

@@ -1,8 +1,10 @@
+import { nameSome } from '../datasets/classes.js';
 import { NlrcnnError } from '../errors.js';
 import type { HostParameter } from '../layers/parameters.js';
 import type { ModelConfig } from '../models/model-config.js';
 import { RandomStream } from '../random.js';
 import { expectedShapes } from '../weights/expected.js';
+import { matchPredictors, type PredictorClasses, rowsOfClass, takeRows } from './predictors.js';
 
 type Fill = (data: Float32Array, stream: RandomStream) => void;
 
@@ -34,10 +36,10 @@ export interface AdaptedState {
   extended: string[];
   /** Names of the given weights that the config has no use for. */
   unused: string[];
+  /** What became of the classes, a line each. */
+  notes: string[];
 }
 
-/** What depends on the classes. */
-const PREDICTORS = /^roi_heads\.(box_predictor|mask_predictor\.mask_fcn_logits)\./;
 const BLOCK = /^roi_heads\.(box|mask)_nl\./;
 const BODY = 'backbone.body.';
 /** Non-local Neural Networks' CONV_INIT_STD. */
@@ -45,8 +47,10 @@ const BLOCK_DEVIATION = 0.01;
 
 /**
  * Weights for fine-tuning: `from` (a state dict of torchvision's Mask R-CNN or Faster R-CNN, or of a ResNet alone)
- * where it fits, the rest drawn from `seed`. Predictors of another class count begin anew, as does the block; behind a
- * concat the new columns are zero, so that a plain Mask R-CNN gives what it gave before.
+ * where it fits, the rest drawn from `seed`. Predictors keep the rows of classes that `classNames` (of the given weights, the
+ * background first) and the config both name; the other rows begin anew, as does the block. Where `classNames` is empty,
+ * predictors of as many classes are taken as they are. Behind a concat the new columns are zero, so that a plain Mask R-CNN gives
+ * what it gave before.
  *
  * @throws NlrcnnError ERR_NLRCNN_WEIGHTS for tensors of other shapes, and where nothing of `from` is used.
  */
@@ -54,22 +58,33 @@ export function adaptState(
   from: ReadonlyMap<string, HostParameter>,
   config: ModelConfig,
   seed: number,
+  classNames: readonly string[] = [],
 ): AdaptedState {
+  // Names of another count are not of these weights.
+  const rows = from.get('roi_heads.box_predictor.cls_score.bias')?.shape[0];
+  const classes = matchPredictors(rows === classNames.length ? classNames : [], config.class_names);
   const body = from.has('layer1.0.conv1.weight') ? BODY : '';
   const given = new Map([...from].map(([name, value]) => [body + name, value]));
   const state = initialState(config, seed);
-  const adapted: AdaptedState = { state, initialised: [], extended: [], unused: [] };
+  const adapted: AdaptedState = { state, initialised: [], extended: [], unused: [], notes: [] };
+  let taken = false;
   const problems: string[] = [];
   for (const [name, fresh] of state) {
     const own = given.get(name);
     given.delete(name);
-    if (!own) adapted.initialised.push(name);
-    else if (own.shape.join() === fresh.shape.join()) state.set(name, own);
+    const perClass = rowsOfClass(name);
+    if (own && perClass > 0) {
+      const kept = classes ? takeRows(perClass, own, fresh, classes) : sameShape(own, fresh);
+      if (kept) state.set(name, kept);
+      else adapted.initialised.push(name);
+      taken ||= kept !== undefined;
+    } else if (!own) adapted.initialised.push(name);
+    else if (sameShape(own, fresh)) state.set(name, own);
     else if (isWider(name, own, fresh)) {
       state.set(name, widen(own, fresh));
       adapted.extended.push(name);
-    } else if (PREDICTORS.test(name)) adapted.initialised.push(name);
-    else problems.push(`${name} of shape [${fresh.shape.join(', ')}] but received [${own.shape.join(', ')}]`);
+    } else
+      problems.push(`${name} of shape [${fresh.shape.join(', ')}] but received [${own.shape.join(', ')}]`);
   }
   adapted.unused = [...given.keys()].filter((name) => !name.endsWith('.num_batches_tracked'));
   const missing = adapted.initialised.filter((name) => name.startsWith(BODY));
@@ -80,7 +95,27 @@ export function adaptState(
       `Expected weights that fit the config but ${problems.length} tensors differ:\n  ${problems.slice(0, 20).join('\n  ')}`,
     );
   }
+  if (classes || taken) adapted.notes = classNotes(classes, config.class_names);
   return adapted;
+}
+
+const sameShape = (own: HostParameter, fresh: HostParameter): HostParameter | undefined =>
+  own.shape.join() === fresh.shape.join() ? own : undefined;
+
+function classNotes(classes: PredictorClasses | undefined, names: readonly string[]): string[] {
+  if (!classes) {
+    return names.length > 0
+      ? [
+          `the given weights do not name their classes: taken to be ${nameSome(names.slice(1))}, in this order`,
+        ]
+      : [];
+  }
+  const notes: string[] = [];
+  if (classes.missing.length > 0)
+    notes.push(`classes that the given weights lack, so random: ${nameSome(classes.missing)}`);
+  if (classes.unused.length > 0)
+    notes.push(`classes of the given weights, but not of the model: ${nameSome(classes.unused)}`);
+  return notes;
 }
 
 /** Whether `fresh` has more input channels than `own` and is else alike: a layer behind a concat. */

@@ -11,7 +11,7 @@ import {
   replaceFile,
   saveCheckpoint,
 } from './checkpoint.js';
-import { changedKeys, type TrainingConfig } from './config.js';
+import { changedKeys, parseTrainingConfig, type TrainingConfig } from './config.js';
 import type { StepRecord } from './trainer.js';
 
 /** What an evaluation found, as evaluations.jsonl has it. */
@@ -77,7 +77,8 @@ export class RunFolder {
         `Expected a new folder but ${path} has a run: continue it with --resume, or choose another --out`,
       );
     }
-    const changed = before ? changedKeys(before, config) : [];
+    // A run from before a key was there has its default.
+    const changed = before ? changedKeys(parseTrainingConfig(before), config) : [];
     if (changed.length > 0) {
       throw new NlrcnnError(
         'ERR_NLRCNN_CONFIG',

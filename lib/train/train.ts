@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import sharp from 'sharp';
+import type { Dataset } from '../datasets/dataset.js';
 import { type Batch, DataLoader, type DataPosition } from '../datasets/loader.js';
 import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../device.js';
 import type { HostParameter } from '../layers/parameters.js';
-import { readStateDict } from '../weights/load.js';
+import { readClassNames, readStateDict } from '../weights/load.js';
 import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
 import type { TrainingConfig } from './config.js';
-import { openSplit, withClasses } from './data.js';
+import { openRunData } from './data.js';
 import { makeEvaluation } from './evaluation.js';
 import { adaptState, initialState } from './initialize.js';
 import { LossScale } from './loss-scale.js';
@@ -41,12 +42,11 @@ export async function train(config: TrainingConfig, options: TrainOptions): Prom
   const { signal = new AbortController().signal, note = () => {} } = options;
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, config.precision);
-  const data = await openSplit(config.data, 'train');
-  const own: TrainingConfig = { ...config, model: withClasses(config.model, data) };
-  const val = config.data.val_split === null ? undefined : await openSplit(config.data, 'val');
+  const { model, train: data, val, notes } = await openRunData(config);
+  const own: TrainingConfig = { ...config, model };
   const folder = await RunFolder.open(options.out, own, options.resume ?? false);
   try {
-    for (const text of folder.notes) note(text);
+    for (const text of [...folder.notes, ...notes]) note(text);
     const state = folder.found ? new Map(folder.found.tensors.weights) : await firstWeights(own, note);
     const { trainable_backbone_layers, resize, sampling } = own;
     using network = new TrainingNetwork(
@@ -93,7 +93,9 @@ async function firstWeights(
   note: (text: string) => void,
 ): Promise<Map<string, HostParameter>> {
   if (init === null) return initialState(model, seed);
-  const { state, initialised, extended, unused } = adaptState(await readStateDict(init), model, seed);
+  const classNames = await readClassNames(init);
+  const adapted = adaptState(await readStateDict(init), model, seed, classNames);
+  const { state, initialised, extended, unused } = adapted;
   const list = (what: string, names: readonly string[]) => {
     if (names.length > 0)
       note(`${what}: ${names.slice(0, 8).join(', ')}${names.length > 8 ? `, … (${names.length})` : ''}`);
@@ -101,11 +103,12 @@ async function firstWeights(
   list('not in the given weights, so random', initialised);
   list('made wider for the block, by zeros', extended);
   list('in the given weights, but of no use here', unused);
+  for (const text of adapted.notes) note(text);
   return state;
 }
 
 async function* batches(
-  data: Awaited<ReturnType<typeof openSplit>>,
+  data: Dataset,
   { batch_size, seed, crop, data: settings, model, on_data_error }: TrainingConfig,
   start: DataPosition,
   note: (text: string) => void,

@@ -93,6 +93,24 @@ export async function readStateDict(path: string): Promise<Map<string, HostParam
   }
 }
 
+/**
+ * Names of the classes of a weights file, the background first: as the config.json beside it or its metadata have them. Empty
+ * where neither names any.
+ * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_WEIGHTS, and ERR_NLRCNN_CONFIG for a config that is no JSON.
+ */
+export async function readClassNames(path: string): Promise<string[]> {
+  const file = await openWeights(path);
+  try {
+    const config = await findConfig(file, undefined).catch((error: NlrcnnError) => {
+      if (error.code !== 'ERR_NLRCNN_IO') throw error;
+    });
+    const names = (config as { class_names?: unknown } | null | undefined)?.class_names;
+    return Array.isArray(names) ? names.map(String) : [];
+  } finally {
+    await file.close();
+  }
+}
+
 async function openWeights(path: string): Promise<WeightsFile> {
   const pytorch = ['.pth', '.pt', '.bin'].includes(extname(path));
   return pytorch ? openPytorch(path) : SafetensorsFile.open(path);

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
+import type { CocoDataset } from '../../dist/index.js';
 import { runCli } from '../helpers/run-node.js';
 
 const SAMPLES = join(__dirname, '..', '..', 'models', 'samples');
@@ -66,7 +67,9 @@ test('all formats of several pictures, equal names apart', async (t) => {
   const endings = ['json', 'labels.png', 'overlay.png', 'polygons.json'];
   const expected = ['large', 'large-2'].flatMap((name) => endings.map((ending) => `${name}.${ending}`));
   t.deepEqual(readdirSync(out).sort(), [...expected, 'coco-results.json'].sort());
-  const coco = json(out, 'coco-results.json') as { score: number; category_id: number }[];
+  // One data set of both; test/cli/eval.test.ts scores such a file.
+  const { images, annotations: coco } = json(out, 'coco-results.json') as CocoDataset;
+  t.is(new Set(images.map(({ id }) => id)).size, 2);
   t.is(coco.length, json(out, 'large.json').detections.length + json(out, 'large-2.json').detections.length);
   t.true(coco.every(({ score }) => score >= 0.6));
   const [polygon] = json(out, 'large.polygons.json').detections;

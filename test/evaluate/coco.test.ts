@@ -19,7 +19,7 @@ const EXPECTED = readJson('fixtures', 'coco-eval', 'expected.json') as Record<
   Record<'segm' | 'bbox', Expected>
 >;
 const file = (name: string, kind: 'gt' | 'results') => join(FOLDER, `${name}.${kind}.json`);
-const close = (a: number, b: number) => Math.abs(a - b) <= 1e-6;
+const close = (a: number, b: number) => Math.abs(a - b) <= 1e-9;
 
 for (const [name, kinds] of Object.entries(EXPECTED)) {
   for (const kind of ['segm', 'bbox'] as const) {

@@ -1,8 +1,13 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import type { HostParameter } from '../../dist/layers/parameters.js';
 import { adaptState, initialState } from '../../dist/train/initialize.js';
 import { parseConfig } from '../../dist/weights/config.js';
 import { expectedShapes } from '../../dist/weights/expected.js';
+import { readClassNames } from '../../dist/weights/load.js';
+import { writeSafetensors } from '../../dist/weights/write-safetensors.js';
 import { readJson } from '../helpers/model-cases.js';
 
 const SMALL = { backbone: 'resnet18', fpn_channels: 32, box_head_fc: 64, mask_head_channels: 32 };
@@ -130,4 +135,77 @@ test('weights of another body are refused by name', (t) => {
     message:
       /backbone\.fpn\.inner_blocks\.0\.0\.weight of shape \[48, 64, 1, 1\] but received \[32, 64, 1, 1\]/,
   });
+});
+
+test('predictors keep the rows of classes of the same name, wherever they are', (t) => {
+  const before = ['background', 'car', 'dog', 'cat'];
+  const class_names = ['__background__', 'cat', 'bird', 'car', 'cow'];
+  const from = initialState(config(), 1);
+  const now = config({ num_classes: 5, class_names });
+  const { state, initialised, notes } = adaptState(from, now, 2, before);
+  const fresh = initialState(now, 2);
+  t.deepEqual(initialised, []);
+  t.deepEqual(notes, [
+    'classes that the given weights lack, so random: bird, cow',
+    'classes of the given weights, but not of the model: dog',
+  ]);
+  // [label]: the row in the given weights; -1: drawn anew.
+  const rows = [0, 3, -1, 1, -1];
+  for (const [layer, perClass] of [
+    ['box_predictor.cls_score', 1],
+    ['box_predictor.bbox_pred', 4],
+    ['mask_predictor.mask_fcn_logits', 1],
+  ] as const) {
+    for (const part of ['weight', 'bias']) {
+      const name = `roi_heads.${layer}.${part}`;
+      const [own, old, random] = [state, from, fresh].map((weights) => weights.get(name)!);
+      const size = own!.data.length / 5;
+      t.is(old!.shape[0], 4 * perClass);
+      for (const [label, row] of rows.entries()) {
+        const [source, at] = row < 0 ? [random!, label] : [old!, row];
+        const expected = source.data.slice(at * size, (at + 1) * size);
+        t.deepEqual(own!.data.slice(label * size, (label + 1) * size), expected, `${name} ${label}`);
+      }
+    }
+  }
+});
+
+test('as many classes in another order are not taken by rank; the same order is taken whole', (t) => {
+  const names = ['background', 'car', 'dog', 'cat'];
+  const from = initialState(config(), 1);
+  const name = 'roi_heads.box_predictor.cls_score.bias';
+  const bias = (class_names: string[], given: string[]) => {
+    const found = adaptState(from, config({ class_names }), 2, given);
+    return { data: [...found.state.get(name)!.data], initialised: found.initialised, notes: found.notes };
+  };
+  const [zero, car, dog, cat] = from.get(name)!.data;
+  t.deepEqual(bias(['background', 'cat', 'car', 'dog'], names).data, [zero, cat, car, dog]);
+  t.deepEqual(bias(names, names), { data: [zero, car, dog, cat], initialised: [], notes: [] });
+  // No class in common: all begins anew, the background too.
+  const other = bias(['background', 'a', 'b', 'c'], names);
+  t.is(other.initialised.length, 6);
+  t.notDeepEqual(other.data, [zero, car, dog, cat]);
+  // Weights that name none, or names of another count, are taken in order, and a note says so.
+  for (const given of [[], ['background', 'a']]) {
+    const { data, notes } = bias(names, given);
+    t.deepEqual(data, [zero, car, dog, cat]);
+    t.regex(notes.join(), /do not name their classes: taken to be car, dog, cat, in this order/);
+  }
+  t.throws(() => bias(names, ['background', 'car', 'car', 'dog']), {
+    message: /given weights but car is there twice/,
+  });
+});
+
+test('class names of weights are those of the config beside them, else of their metadata', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nlrcnn-'));
+  const path = join(folder, 'weights.safetensors');
+  const tensors = new Map([['a', { shape: [1], data: new Float32Array(1) }]]);
+  await writeSafetensors(path, tensors);
+  t.deepEqual(await readClassNames(path), []);
+  await writeSafetensors(path, tensors, { 'nlrcnn.config': '{"class_names": ["bg", "inside"]}' });
+  t.deepEqual(await readClassNames(path), ['bg', 'inside']);
+  writeFileSync(join(folder, 'config.json'), '{"class_names": ["bg", "beside"]}');
+  t.deepEqual(await readClassNames(path), ['bg', 'beside']);
+  writeFileSync(join(folder, 'config.json'), '{"norm_eps": 0}');
+  t.deepEqual(await readClassNames(path), []);
 });
