@@ -49,18 +49,3 @@ export function formatOf(bytes: Uint8Array): string | undefined {
 
 export const isDecoded = (format: string | undefined): format is ImageFormat =>
   format !== undefined && DECODED.includes(format);
-
-/** Whether a JPEG has Adobe's APP14 segment. */
-export function hasAdobeSegment(jpeg: Uint8Array): boolean {
-  for (let at = 2; at + 4 <= jpeg.length && jpeg[at] === 0xff; ) {
-    const marker = jpeg[at + 1]!;
-    if (marker === 0xff) {
-      at++;
-      continue;
-    }
-    if (marker === 0xda) return false;
-    if (marker === 0xee && String.fromCharCode(...jpeg.subarray(at + 4, at + 9)) === 'Adobe') return true;
-    at += 2 + 256 * jpeg[at + 2]! + jpeg[at + 3]!;
-  }
-  return false;
-}

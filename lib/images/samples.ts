@@ -2,7 +2,7 @@ import sharp, { type Metadata } from 'sharp';
 import { NlrcnnError } from '../errors.js';
 import { warnOnce } from '../warnings.js';
 import { fromFloat16 } from '../weights/weights-file.js';
-import { formatOf, hasAdobeSegment, isDecoded } from './formats.js';
+import { formatOf, isDecoded } from './formats.js';
 import { checkPixels } from './limits.js';
 import { storedGray } from './png.js';
 import { prepareTiff, type SampleFormat, type TiffPage } from './tiff.js';
@@ -92,10 +92,6 @@ export async function readSamples(bytes: Uint8Array, what: string, options: Samp
     const values = interpret(data, depth, tiff);
     const factor = options.stored && tiff && bits < 8 ? 255 / (2 ** bits - 1) : (gray?.factor ?? 1);
     if (factor !== 1) for (let i = 0; i < values.length; i++) values[i]! /= factor;
-    if (space === 'cmyk' && format === 'jpeg' && !hasAdobeSegment(bytes)) {
-      // libvips inverts what Adobe's programs write; Pillow takes every CMYK JPEG for one of these.
-      for (let i = 0; i < values.length; i++) values[i] = 255 - values[i]!;
-    }
     return {
       data: values,
       width: bits === 64 ? width / 2 : width,
