@@ -22,7 +22,13 @@ export {
 } from './evaluate/coco.js';
 export { type CocoFilesEvaluation, evaluateCocoFiles } from './evaluate/coco-files.js';
 export { evaluateStardist, type StardistPicture } from './evaluate/stardist.js';
-export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
+export {
+  type DecodeOptions,
+  decodeImage,
+  type ImageInput,
+  type Pixels,
+  type RawImage,
+} from './images/decode.js';
 export { type AttentionOverlayOptions, drawAttention } from './masks/attention-overlay.js';
 export {
   type CocoDataset,

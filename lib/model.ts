@@ -9,7 +9,9 @@ import {
   resolvePrecision,
 } from './device.js';
 import { invalidArgument, NlrcnnError } from './errors.js';
-import { decodeImage, type ImageInput, type Pixels } from './images/decode.js';
+import { decodeCaptured } from './images/decode.js';
+import { type CapturedImage, captureImage, type ImageInput, type Pixels } from './images/input.js';
+import { maxPixelsOf } from './images/limits.js';
 import { Parameters } from './layers/parameters.js';
 import type { Rle } from './masks/rle.js';
 import { attentionRow } from './models/attention.js';
@@ -25,6 +27,11 @@ export interface LoadModelOptions extends WeightsSource {
   device?: DeviceOption | undefined;
   /** Default `fp32`. */
   precision?: Precision | undefined;
+  /**
+   * Images of more pixels are refused before they are decoded. Default: the environment variable NLRCNN_MAX_PIXELS, else
+   * 268,402,689 (16383 × 16383)
+   */
+  maxPixels?: number | undefined;
 }
 
 export interface SegmentOptions {
@@ -92,10 +99,11 @@ const AT_ONCE = { cpu: 2, cuda: 6 };
  * ERR_NLRCNN_IO, ERR_NLRCNN_CONFIG, ERR_NLRCNN_WEIGHTS for files that do not fit.
  */
 export async function loadModel(options: LoadModelOptions = {}): Promise<Model> {
+  const maxPixels = maxPixelsOf(options.maxPixels);
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, options.precision);
   const { name, config, state } = await loadWeights(options);
-  return new Model(name, config, device, precision, new Parameters(state, device));
+  return new Model(name, config, device, precision, new Parameters(state, device), maxPixels);
 }
 
 interface Planned {
@@ -118,13 +126,15 @@ export class Model implements Disposable {
     readonly device: Device,
     readonly precision: Precision,
     parameters: Parameters,
+    readonly maxPixels?: number | undefined,
   ) {
     this.#parameters = parameters;
     this.#network = makeNetwork(parameters, config);
   }
 
   /**
-   * Finds the objects of one picture or of several (whose results do not depend on one another).
+   * Finds the objects of one picture or of several (whose results do not depend on one another). Buffers and raw pixels are
+   * copied when this is called: what happens to their memory afterwards changes nothing.
    *
    * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE for a picture that cannot be read, ERR_NLRCNN_ARGUMENT,
    * ERR_NLRCNN_CANCELLED, ERR_NLRCNN_DISPOSED.
@@ -136,25 +146,27 @@ export class Model implements Disposable {
     options: SegmentOptions = {},
   ): Promise<Segmentation | Segmentation[]> {
     checkOptions(options);
-    if (!Array.isArray(input)) return this.#segmentOne(input as ImageInput, options);
-    const images = input as readonly ImageInput[];
+    if (!Array.isArray(input)) return this.#segmentOne(captureImage(input as ImageInput), options);
+    const images = captureAll(input);
     const results = new Array<Segmentation>(images.length);
     const atOnce = this.device === 'cpu' ? AT_ONCE.cpu : AT_ONCE.cuda;
     let next = 0;
     const work = async () => {
       while (next < images.length) {
         const index = next++;
-        results[index] = await this.#segmentOne(images[index]!, options);
+        const image = images[index]!;
+        images[index] = undefined; // its memory is free once it is segmented
+        results[index] = await this.#segmentOne(image, options);
       }
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, images.length) }, work));
     return results;
   }
 
-  async #segmentOne(image: ImageInput, options: SegmentOptions): Promise<Segmentation> {
+  async #segmentOne(image: CapturedImage, options: SegmentOptions): Promise<Segmentation> {
     const start = performance.now();
     this.#check(options.signal);
-    const pixels = await decodeImage(image);
+    const pixels = await this.#decode(image);
     this.#check(options.signal);
     const decoded = performance.now();
     const { width, height } = pixels;
@@ -166,6 +178,11 @@ export class Model implements Disposable {
     const end = performance.now();
     const milliseconds = { decode: decoded - start, network: end - decoded, total: end - start };
     return { width, height, detections, milliseconds };
+  }
+
+  #decode(image: CapturedImage): Promise<Pixels> {
+    const scaled = this.config.input_normalization === 'none';
+    return decodeCaptured(image, { maxPixels: this.maxPixels, scaled });
   }
 
   #check(signal: AbortSignal | undefined): void {
@@ -197,7 +214,7 @@ export class Model implements Disposable {
         `Expected a Non-local RoI block before the ${chosen} head, in fp32 or tf32, but received ${received}`,
       );
     }
-    const pixels = await decodeImage(image);
+    const pixels = await this.#decode(captureImage(image));
     const { width, height } = pixels;
     const size = pictureSize(height, width, this.config);
     const { plan, wF } = this.#attentionPlan(pixels, size, chosen);
@@ -262,7 +279,7 @@ export class Model implements Disposable {
   /** Microseconds of each op for one picture: [op, µs][]. */
   async profile(image: ImageInput): Promise<[string, number][]> {
     this.#check(undefined);
-    const pixels = await decodeImage(image);
+    const pixels = await this.#decode(captureImage(image));
     const size = pictureSize(pixels.height, pixels.width, this.config);
     return this.#planFor(pixels, size).profile([pixels.data, geometryOf(size)]);
   }
@@ -281,6 +298,13 @@ export class Model implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** By index, so that a proxy's or a sparse array's holes are errors. */
+function captureAll(input: readonly ImageInput[]): (CapturedImage | undefined)[] {
+  const captured: CapturedImage[] = [];
+  for (let i = 0; i < input.length; i++) captured.push(captureImage(input[i]!, `image ${i}`));
+  return captured;
 }
 
 function checkOptions({ score, maxDetections, signal }: SegmentOptions): void {

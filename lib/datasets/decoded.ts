@@ -1,5 +1,6 @@
 import { NlrcnnError } from '../errors.js';
-import { decodeImage, type Pixels } from '../images/decode.js';
+import { decodeCaptured } from '../images/decode.js';
+import { captureImage, type Pixels } from '../images/input.js';
 import { decompressCounts } from '../masks/runs.js';
 import type { ModelConfig } from '../models/model-config.js';
 import type { Sample } from './dataset.js';
@@ -37,7 +38,7 @@ export interface DecodedSample {
  */
 export async function decodeSample(sample: Sample, normalization: Normalization): Promise<DecodedSample> {
   const { id, name, width, height } = sample;
-  const picture = await decodeImage(sample.image);
+  const picture = await decodeCaptured(captureImage(sample.image), { scaled: normalization === 'none' });
   if (picture.width !== width || picture.height !== height) {
     throw new NlrcnnError(
       'ERR_NLRCNN_DATASET',

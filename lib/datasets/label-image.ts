@@ -1,26 +1,59 @@
 import { NlrcnnError } from '../errors.js';
-import { decodeImage } from '../images/decode.js';
+import { readImageFile } from '../images/decode.js';
+import { maxPixelsOf } from '../images/limits.js';
+import { readSamples, type Samples } from '../images/samples.js';
 import { compressCounts } from '../masks/runs.js';
 import type { Instance } from './dataset.js';
 
-/** One gray value per pixel, row-major. */
+/** One label per pixel, row-major. */
 export interface LabelImage {
-  data: Uint8Array | Uint16Array;
+  data: Uint8Array | Uint16Array | Uint32Array;
   width: number;
   height: number;
 }
 
-/** @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE or, where it is not gray, ERR_NLRCNN_DATASET. */
+/** Whole numbers from here on are not told apart by float32. */
+const FLOAT32_WHOLE = 2 ** 24;
+const LARGEST = 2 ** 32 - 1;
+
+/**
+ * Reads a gray or indexed PNG or a TIFF of labels, whose values are taken as they are stored: indices of a palette, not its
+ * colours; integers of any size and whole floats, not scaled. Lossy files, which have other values than were written, are
+ * refused, as are files of several pages.
+ *
+ * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE or, where its values are no labels, ERR_NLRCNN_DATASET.
+ */
 export async function readLabelImage(path: string): Promise<LabelImage> {
-  const { data, width, height, channels } = await decodeImage(path);
-  if (channels !== 1 || data instanceof Float32Array) {
-    const kind = channels === 3 ? 'colours' : 'float32';
-    throw new NlrcnnError(
-      'ERR_NLRCNN_DATASET',
-      `Expected a gray picture of labels of 8 or 16 bit but ${path} has ${kind}`,
-    );
+  const bytes = await readImageFile(path);
+  const samples = await readSamples(bytes, path, {
+    maxPixels: maxPixelsOf(undefined),
+    stored: true,
+    onePage: true,
+  });
+  const { width, height, channels, lossy } = samples;
+  if (channels !== 1) throw noLabels(path, channels === 3 ? 'colours' : 'CMYK colours');
+  if (lossy) throw noLabels(path, 'lossy compression, which changes labels');
+  return { data: toLabels(samples, path), width, height };
+}
+
+function toLabels({ data, bits, format }: Samples, path: string): LabelImage['data'] {
+  if (data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Uint32Array) return data;
+  const most = format === 'float' && bits === 32 ? FLOAT32_WHOLE : LARGEST;
+  const labels = new Uint32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!;
+    if (!Number.isInteger(value) || value < 0 || value > most)
+      throw noLabels(path, `the value ${value}`, most);
+    labels[i] = value;
   }
-  return { data, width, height };
+  return labels;
+}
+
+function noLabels(path: string, has: string, most = LARGEST): NlrcnnError {
+  return new NlrcnnError(
+    'ERR_NLRCNN_DATASET',
+    `Expected a gray image of labels, whole numbers from 0 to ${most}, but ${path} has ${has}`,
+  );
 }
 
 /** Class and kind of the pixels of one value; null: none of the objects. */

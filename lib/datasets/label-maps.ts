@@ -24,7 +24,7 @@ interface LabelMapRecord {
 }
 
 /**
- * A picture and a gray PNG or TIFF of labels (0 background, every other value one object) of the same name each.
+ * An image and a gray or indexed PNG, or a TIFF, of labels (0 background, every other value one object) of the same name each.
  *
  * - `data/index.csv` with columns `id` and `split` (all others are ignored) says which pictures of `data/images` are of a split; labels are in
  *   `data/labels_SPLIT…` where there is one such folder, else in `data/labels` or `data/masks`.

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { invalidArgument, NlrcnnError } from '../errors.js';
+import { captureImage, inputOf } from '../images/input.js';
 import type { ModelConfig } from '../models/model-config.js';
 import { RandomStream } from '../random.js';
 import { type AugmentOptions, checkAugmentOptions, type TrainingSample } from './augment.js';
@@ -213,7 +214,10 @@ export class DataLoader implements AsyncIterable<Batch> {
     if (decoded) return { decoded };
     const { reader } = this.#dataset;
     if (reader) return { module: reader.module, record: reader.record(index) };
-    return { sample: await this.#dataset.sample(index) };
+    const sample = await this.#dataset.sample(index);
+    if (this.#options.workers === 0) return { sample };
+    // Workers get it later, when the data set may have used the image's buffer again.
+    return { sample: { ...sample, image: inputOf(captureImage(sample.image)) } };
   }
 
   /** Indices of samples by their place in an epoch. */

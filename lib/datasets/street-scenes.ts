@@ -44,8 +44,8 @@ function cityscapesMeaning(value: number): Meaning {
 
 /** class · 256 + instance, instance 0 where single objects cannot be told apart. */
 function kittiMeaning(value: number): Meaning {
-  const category = value >> 8;
-  return VOID.has(category) ? IGNORED : meaningOf(category, (value & 255) === 0);
+  const category = Math.floor(value / 256);
+  return VOID.has(category) ? IGNORED : meaningOf(category, value % 256 === 0);
 }
 
 interface StreetScene {

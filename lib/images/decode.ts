@@ -1,114 +1,104 @@
-import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
-import { invalidArgument, NlrcnnError } from '../errors.js';
+import { open } from 'node:fs/promises';
+import { NlrcnnError } from '../errors.js';
+import { warnOnce } from '../warnings.js';
+import { type CapturedImage, captureImage, type ImageInput, type Pixels, type RawImage } from './input.js';
+import { checkPixels, maxPixelsOf } from './limits.js';
+import { failureOf, readSamples, type Samples } from './samples.js';
 
-/** Pixels as they lie in memory, row-major, channels last. */
-export interface RawImage {
-  /** 8 bit, 16 bit, or float32 of 0 … 1. */
-  data: Uint8Array | Uint16Array | Float32Array;
-  width: number;
-  height: number;
-  /** 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA; alpha is ignored. */
-  channels: 1 | 2 | 3 | 4;
+export type { ImageInput, Pixels, RawImage };
+
+export interface DecodeOptions {
+  /** Larger images are refused before they are decoded. Default: NLRCNN_MAX_PIXELS, else 268,402,689 */
+  maxPixels?: number | undefined;
 }
 
-/** A path, the bytes of a JPEG, PNG, WebP or TIFF file, or pixels. */
-export type ImageInput = string | Uint8Array | RawImage;
-
-/** What a network takes: gray or RGB. */
-export interface Pixels extends RawImage {
-  channels: 1 | 3;
+/** What a network needs to know of its pixels. */
+export interface PixelOptions extends DecodeOptions {
+  /**
+   * Whether pixels will be divided by the white of their type. Signed and 32-bit integers have none and are then refused,
+   * and floats outside of 0 … 1 give a warning. Default: false
+   */
+  scaled?: boolean | undefined;
 }
-
-const FORMATS = ['jpeg', 'png', 'webp', 'tiff'];
 
 /**
- * Pixels of a picture, upright by its EXIF orientation, alpha dropped, 16 bit kept.
- * @throws NlrcnnError ERR_NLRCNN_IO for a file that cannot be read, ERR_NLRCNN_IMAGE for one that is no whole picture.
+ * Pixels of an image, upright by its EXIF orientation, alpha dropped: uint8 and uint16 as they are, CMYK as Pillow makes it
+ * RGB, float32 with the values of the file for floats, signed integers and integers of 32 and 64 bits. The input is copied
+ * when this is called.
+ *
+ * @throws NlrcnnError ERR_NLRCNN_IO for a file that cannot be read, ERR_NLRCNN_IMAGE for one that is no whole image, that
+ * has other kinds of pixels or too many; ERR_NLRCNN_ARGUMENT, ERR_NLRCNN_SHAPE.
  */
-export async function decodeImage(input: ImageInput): Promise<Pixels> {
-  if (typeof input === 'string') return decodeFile(await readPicture(input), input);
-  if (input instanceof Uint8Array) return decodeFile(input, 'the buffer');
-  if (typeof input === 'object' && input !== null && 'data' in input) return fromRaw(input);
-  throw invalidArgument('a path, the bytes of a picture, or raw pixels', 'image', input);
+export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<Pixels> {
+  return decodeCaptured(captureImage(input), { maxPixels: options.maxPixels });
 }
 
-async function readPicture(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why =
-      code === 'ENOENT'
-        ? 'does not exist'
-        : code === 'EISDIR'
-          ? 'is a directory'
-          : `cannot be read (${code})`;
-    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a picture but ${path} ${why}`, { cause });
+/** `decodeImage` of what was captured before. */
+export async function decodeCaptured(
+  captured: CapturedImage,
+  { maxPixels, scaled = false }: PixelOptions = {},
+): Promise<Pixels> {
+  const most = maxPixelsOf(maxPixels);
+  if ('pixels' in captured) {
+    checkPixels('the raw image', captured.pixels.width, captured.pixels.height, most);
+    if (scaled) checkScale(captured.pixels.data);
+    return captured.pixels;
   }
-}
-
-async function decodeFile(bytes: Uint8Array, what: string): Promise<Pixels> {
-  const fail = (why: string, cause?: unknown) =>
-    new NlrcnnError('ERR_NLRCNN_IMAGE', `Expected a JPEG, PNG, WebP or TIFF picture but ${what} ${why}`, {
-      cause,
-    });
-  if (bytes.length === 0) throw fail('is empty');
-  try {
-    // Profiles are ignored, as Pillow does, so that the pixels are those that torchvision sees.
-    const image = sharp(bytes, { ignoreIcc: true });
-    const { format, depth, channels, space } = await image.metadata();
-    if (!FORMATS.includes(format)) throw fail(`is ${format}`);
-    const gray = channels <= 2 && space !== 'cmyk';
-    const wide = depth !== 'uchar';
-    const floats = depth === 'float' || depth === 'double';
-    const { data, info } = await image
-      .autoOrient()
-      .removeAlpha()
-      .toColourspace(
-        floats ? (gray ? 'b-w' : 'scrgb') : wide ? (gray ? 'grey16' : 'rgb16') : gray ? 'b-w' : 'srgb',
-      )
-      .raw({ depth: floats ? 'float' : wide ? 'ushort' : 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    const type = floats ? Float32Array : wide ? Uint16Array : Uint8Array;
-    const values = new type(data.buffer, data.byteOffset, data.byteLength / type.BYTES_PER_ELEMENT);
-    if (info.channels !== 1 && info.channels !== 3) throw fail(`has ${info.channels} channels`);
-    return { data: values, width: info.width, height: info.height, channels: info.channels };
-  } catch (cause) {
-    if (cause instanceof NlrcnnError) throw cause;
-    throw fail(`did not decode (${(cause as Error).message.split('\n')[0]})`, cause);
-  }
-}
-
-function fromRaw(image: RawImage): Pixels {
-  const { data, width, height, channels } = image;
-  for (const [name, side] of Object.entries({ width, height })) {
-    if (!Number.isInteger(side) || side < 1) throw invalidArgument('a positive integer', name, side);
-  }
-  if (![1, 2, 3, 4].includes(channels)) throw invalidArgument('1, 2, 3 or 4', 'channels', channels);
-  const kinds = [Uint8Array, Uint8ClampedArray, Uint16Array, Float32Array];
-  if (!kinds.some((kind) => (data as unknown) instanceof kind)) {
-    throw invalidArgument('a Uint8Array, Uint16Array or Float32Array', 'data', data);
-  }
-  if (data.length !== width * height * channels) {
-    throw new NlrcnnError(
-      'ERR_NLRCNN_SHAPE',
-      `Expected ${width * height * channels} values for ${height} × ${width} × ${channels} pixels but received ${data.length}`,
+  const what = 'path' in captured ? captured.path : 'the buffer';
+  const bytes = 'path' in captured ? await readImageFile(captured.path) : captured.bytes;
+  const samples = await readSamples(bytes, what, { maxPixels: most });
+  if (scaled && samples.format !== 'float' && (samples.format === 'int' || samples.bits > 16)) {
+    throw failureOf(what)(
+      `has ${samples.format === 'int' ? 'signed' : 'unsigned'} integers of ${samples.bits} bits, whose white is unknown; expected 8 or 16 bits or floats of 0 to 1, or a model with input_normalization by percentiles`,
     );
   }
-  const plain =
-    ArrayBuffer.isView(data) && (data as unknown) instanceof Uint8ClampedArray
-      ? new Uint8Array(data.buffer, data.byteOffset, data.length)
-      : data;
-  if (channels === 1 || channels === 3) return { data: plain, width, height, channels };
-  return { data: dropAlpha(plain, channels), width, height, channels: channels === 2 ? 1 : 3 };
+  const pixels = toPixels(samples);
+  if (scaled) checkScale(pixels.data);
+  return pixels;
 }
 
-function dropAlpha<T extends RawImage['data']>(data: T, channels: number): T {
-  const kept = channels - 1;
-  const out = new (data.constructor as new (length: number) => T)((data.length / channels) * kept);
-  for (let from = 0, to = 0; from < data.length; from += channels) {
-    for (let c = 0; c < kept; c++) out[to++] = data[from + c]!;
+/** @throws NlrcnnError ERR_NLRCNN_IO that says why a file cannot be read. */
+export async function readImageFile(path: string): Promise<Uint8Array> {
+  const fail = (why: string, cause?: unknown) =>
+    new NlrcnnError('ERR_NLRCNN_IO', `Expected an image but ${path} ${why}`, { cause });
+  try {
+    await using file = await open(path);
+    const stats = await file.stat();
+    // Reading a device such as /dev/zero would not end.
+    if (stats.isCharacterDevice() || stats.isBlockDevice()) throw fail('is a device');
+    return await file.readFile();
+  } catch (cause) {
+    if (cause instanceof NlrcnnError) throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    const known: Record<string, string> = { ENOENT: 'does not exist', EISDIR: 'is a directory' };
+    throw fail(known[code ?? ''] ?? `cannot be read (${code})`, cause);
   }
-  return out;
+}
+
+function toPixels({ data, width, height, channels }: Samples): Pixels {
+  if (channels === 4) return { data: rgbFromCmyk(data), width, height, channels: 3 };
+  const kept = data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Float32Array;
+  return { data: kept ? data : Float32Array.from(data), width, height, channels };
+}
+
+/** Pillow's convert('RGB'): integers of 8 bits, of which 16-bit samples give their upper ones. */
+function rgbFromCmyk(cmyk: Samples['data']): Uint8Array {
+  const shift = cmyk instanceof Uint16Array ? 8 : 0;
+  const rgb = new Uint8Array((cmyk.length / 4) * 3);
+  for (let from = 0, to = 0; from < cmyk.length; from += 4) {
+    const white = 255 - (cmyk[from + 3]! >> shift);
+    for (let c = 0; c < 3; c++) {
+      const product = (cmyk[from + c]! >> shift) * white + 128;
+      rgb[to++] = Math.max(0, white - (((product >> 8) + product) >> 8));
+    }
+  }
+  return rgb;
+}
+
+function checkScale(data: Pixels['data']): void {
+  if (!(data instanceof Float32Array) || !data.some((value) => value < 0 || value > 1)) return;
+  warnOnce(
+    'NLRCNN_FLOAT_RANGE',
+    'An image of floats has values outside of 0 to 1, which this model takes for black and white',
+  );
 }

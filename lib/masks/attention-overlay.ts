@@ -1,8 +1,8 @@
 import type { ImageInput } from '../images/decode.js';
 import { Font } from '../images/font.js';
-import type { Attention } from '../model.js';
+import type { Attention, Detection } from '../model.js';
 import { blend, type Canvas, type Color, type PaintOptions, paintPicture, toPng } from './canvas.js';
-import { drawShape } from './overlay.js';
+import { captureDetections, drawShape } from './overlay.js';
 
 export interface AttentionOverlayOptions extends PaintOptions {
   /** So many of the others get a line and their weight in numbers. Default: 8 */
@@ -28,9 +28,14 @@ const LEAST = 0.02;
  */
 export async function drawAttention(
   image: ImageInput,
-  { rois, roi, weights, head, detections }: Attention,
+  attention: Attention,
   { lines = 8, ...paint }: AttentionOverlayOptions = {},
 ): Promise<Buffer> {
+  // As it is now: the caller may change it while the image is decoded.
+  const { roi, head } = attention;
+  const rois = attention.rois.map(({ box }) => ({ box: [...box] as Detection['box'] }));
+  const weights = [...attention.weights];
+  const detections = captureDetections(attention.detections);
   const { canvas, scale } = await paintPicture(image, paint);
   dim(canvas);
   const thickness = Math.max(1, Math.round(Math.max(canvas.width, canvas.height) / 500));

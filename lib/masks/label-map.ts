@@ -1,6 +1,6 @@
 import ndarray, { type NdArray } from 'ndarray';
-import sharp from 'sharp';
 import { NlrcnnError } from '../errors.js';
+import { withSharp } from '../images/encode.js';
 import type { Segmentation } from '../model.js';
 import { decodeRle } from './rle.js';
 
@@ -31,8 +31,5 @@ export function toLabelMap({ width, height, detections }: Segmentation): NdArray
 export async function labelMapPng(segmentation: Segmentation): Promise<Buffer> {
   const { width, height } = segmentation;
   const { data } = toLabelMap(segmentation);
-  return sharp(data, { raw: { width, height, channels: 1 } })
-    .toColourspace('grey16')
-    .png()
-    .toBuffer();
+  return withSharp(data, { width, height, channels: 1 }, (map) => map.toColourspace('grey16').png());
 }

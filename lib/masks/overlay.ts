@@ -23,9 +23,10 @@ export async function drawOverlay(
   { detections }: Segmentation,
   options: OverlayOptions = {},
 ): Promise<Buffer> {
+  // As they are now: the caller may change them while the image is decoded.
+  const shown = captureDetections(detections.filter((detection) => detection.score >= (options.score ?? 0)));
   const { canvas, scale } = await paintPicture(image, options);
   const { width, height } = canvas;
-  const shown = detections.filter((detection) => detection.score >= (options.score ?? 0));
   const thickness = Math.max(1, Math.round(Math.max(width, height) / 700));
   let rested = performance.now();
   for (const [i, detection] of shown.entries()) {
@@ -36,6 +37,15 @@ export async function drawOverlay(
   }
   if (options.labels ?? true) await drawLabels(canvas, shown, scale);
   return toPng(canvas);
+}
+
+/** A copy of all that is drawn. */
+export function captureDetections(detections: readonly Detection[]): Detection[] {
+  return detections.map(({ box, mask, ...rest }) => ({
+    ...rest,
+    box: [...box],
+    ...(mask && { mask: { size: [...mask.size], counts: mask.counts } }),
+  }));
 }
 
 /** Hues a golden angle apart, alternately light and deep. */

@@ -1,8 +1,9 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import type { Dataset } from '../datasets/dataset.js';
 import { type Batch, DataLoader, type DataPosition } from '../datasets/loader.js';
 import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../device.js';
+import { withSharp } from '../images/encode.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { readClassNames, readStateDict } from '../weights/load.js';
 import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
@@ -150,9 +151,8 @@ async function saveBatch(folder: string, { samples }: Batch): Promise<void> {
     tensors.set(`${i}.masks`, { shape: [count, height, width], dtype: 'U8', data: masks });
     tensors.set(`${i}.crowd`, { shape: [count], dtype: 'U8', data: crowd });
     const bytes = Uint8Array.from(pixels, (value) => Math.round(255 * Math.min(Math.max(value, 0), 1)));
-    await sharp(bytes, { raw: { width, height, channels } })
-      .png()
-      .toFile(join(folder, `${i}.png`));
+    const png = await withSharp(bytes, { width, height, channels }, (image) => image.png());
+    await writeFile(join(folder, `${i}.png`), png);
   }
   await writeSafetensors(join(folder, 'batch.safetensors'), tensors);
 }

@@ -29,7 +29,7 @@ function fromBfloat16(values: Uint16Array): Float32Array {
 
 let table: Float32Array | undefined;
 
-function fromFloat16(values: Uint16Array): Float32Array {
+export function fromFloat16(values: Uint16Array): Float32Array {
   table ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => halfToNumber(bits));
   const out = new Float32Array(values.length);
   for (let i = 0; i < values.length; i++) out[i] = table[values[i]!]!;
