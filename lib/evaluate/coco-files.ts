@@ -1,15 +1,22 @@
-import { type CocoFile, maskOf, parseCocoFile } from '../datasets/coco.js';
-import { readText } from '../datasets/files.js';
+import { type CocoAnnotation, type CocoFile, readCocoFile } from '../datasets/coco-file.js';
+import { maskOf } from '../datasets/segmentation.js';
 import { NlrcnnError } from '../errors.js';
-import { rleArea, rleToBbox } from '../masks/rle.js';
+import { readJsonLists } from '../json/read.js';
+import { Tally } from '../json/tally.js';
+import { Fields, idKey, toNumbers, ValueError } from '../json/values.js';
+import { type Rle, rleArea, rleToBbox } from '../masks/rle.js';
+import { warnOnce } from '../warnings.js';
 import { type CocoEvaluation, type CocoFound, type CocoPicture, evaluateCoco } from './coco.js';
 
-interface ResultEntry {
+/** A detection of a COCO results file. */
+export interface ResultEntry {
   image_id: number | string;
   category_id: number;
   score: number;
-  bbox?: number[];
-  segmentation?: { size: [number, number]; counts: string | number[] };
+  /** x, y, width, height */
+  bbox?: number[] | undefined;
+  /** As in the file; `maskOf` reads it. */
+  segmentation?: unknown;
 }
 
 /**
@@ -32,91 +39,135 @@ export async function readCocoFiles(
   results: string,
   type: 'segm' | 'bbox',
 ): Promise<{ pictures: CocoPicture[]; categories: Map<number, string> }> {
-  const truth = parseCocoFile(await readText(groundTruth), groundTruth);
-  const found = parseResults(await readText(results), results);
+  const truth = await readCocoFile(groundTruth);
+  const found = await readCocoResults(results);
   const classes = truth.categories.toSorted((a, b) => a.id - b.id);
   return {
-    pictures: picturesOf(truth, found, results, type),
+    pictures: picturesOf(truth, groundTruth, found, results, type),
     categories: new Map(classes.map(({ id, name }) => [id, name])),
   };
 }
 
-function parseResults(text: string, file: string): ResultEntry[] {
-  const fail = (why: string) =>
-    new NlrcnnError('ERR_NLRCNN_DATASET', `Expected COCO results in ${file} but ${why}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw fail(`it is no JSON (${(cause as Error).message})`);
-  }
-  if (!Array.isArray(value)) throw fail('it is no list of detections');
-  for (const [i, entry] of value.entries()) {
-    const { image_id, category_id, score } = (entry ?? {}) as Partial<ResultEntry>;
-    if (image_id === undefined || !Number.isInteger(category_id) || !Number.isFinite(score)) {
-      throw fail(`detection ${i} lacks image_id, category_id or score`);
-    }
-  }
-  return value as ResultEntry[];
+/**
+ * The detections of a COCO results file of any size.
+ * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_DATASET with the path of the value that is not right.
+ */
+export async function readCocoResults(file: string): Promise<ResultEntry[]> {
+  const entries: ResultEntry[] = [];
+  const entry = (value: unknown, index: number) => {
+    const fields = new Fields(value, 'detections', index);
+    entries.push({
+      image_id: fields.id('image_id'),
+      category_id: fields.integer('category_id'),
+      score: fields.number('score'),
+      bbox: boxOf(fields),
+      segmentation: fields.get('segmentation'),
+    });
+  };
+  await readJsonLists(file, 'COCO results', { root: { begin() {}, entry } });
+  return entries;
+}
+
+/** x, y, width, height; undefined where there is none. */
+function boxOf(fields: Fields): number[] | undefined {
+  const value = fields.get('bbox');
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
+  if (!Array.isArray(value) || value.length !== 4) throw fields.fail('bbox', 'four numbers');
+  return toNumbers(value, fields.path('bbox'));
+}
+
+interface Listed {
+  /** Undefined where the file does not say it. */
+  size: Rle['size'] | undefined;
+  index: number;
+  truths: CocoPicture['truths'][number][];
+  found: CocoFound[];
 }
 
 function picturesOf(
   truth: CocoFile,
+  groundTruth: string,
   results: readonly ResultEntry[],
   file: string,
   type: 'segm' | 'bbox',
 ): CocoPicture[] {
-  const sorted = truth.images.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const sorted = [...truth.images.entries()].sort(([, a], [, b]) => (a.id < b.id ? -1 : 1));
   const pictures = new Map(
-    sorted.map(({ id, width, height }) => [
-      id,
+    sorted.map(([index, { id, width, height }]): [number | string, Listed] => [
+      idKey(id),
       {
-        size: [height, width] as [number, number],
-        truths: [] as CocoPicture['truths'][number][],
-        found: [] as CocoFound[],
+        size: width !== undefined && height !== undefined ? [height, width] : undefined,
+        index,
+        truths: [],
+        found: [],
       },
     ]),
   );
-  for (const annotation of truth.annotations) {
-    const picture = pictures.get(annotation.image_id);
-    if (!picture) continue;
-    const { category_id: category, iscrowd } = annotation;
+  const known = new Set(truth.categories.map(({ id }) => id));
+  const unknown = new Tally();
+  const within = (where: string, read: () => void) => {
     try {
-      const mask = type === 'segm' ? maskOf(annotation.segmentation, picture.size) : undefined;
-      const bbox = annotation.bbox ?? rleToBbox(mask ?? maskOf(annotation.segmentation, picture.size));
-      const area = annotation.area ?? (mask ? rleArea(mask) : bbox[2]! * bbox[3]!);
-      picture.truths.push({ category, bbox, area, crowd: Boolean(iscrowd), mask });
-    } catch (cause) {
-      const what = `Annotation ${annotation.id} of picture ${annotation.image_id}`;
-      throw new NlrcnnError('ERR_NLRCNN_DATASET', `${what}: ${(cause as Error).message}`, { cause });
-    }
-  }
-  for (const [i, entry] of results.entries()) {
-    const picture = pictures.get(entry.image_id);
-    const where = `Detection ${i} of ${file}`;
-    if (!picture) {
-      throw new NlrcnnError(
-        'ERR_NLRCNN_DATASET',
-        `${where}: expected the id of a picture of the ground truth but received ${entry.image_id}`,
-      );
-    }
-    try {
-      picture.found.push(foundOf(entry, picture.size, type));
+      read();
     } catch (cause) {
       throw new NlrcnnError('ERR_NLRCNN_DATASET', `${where}: ${(cause as Error).message}`, { cause });
     }
+  };
+  for (const annotation of truth.annotations) {
+    const { id, index, image_id, category_id } = annotation;
+    if (!known.has(category_id)) unknown.add(`annotations[${index}].category_id ${category_id}`);
+    const picture = pictures.get(idKey(image_id))!;
+    within(`Annotation ${id ?? `number ${index}`} of picture ${image_id}`, () => {
+      picture.truths.push(truthOf(annotation, picture, type));
+    });
+  }
+  if (unknown.count > 0) {
+    const { count, names } = unknown;
+    warnOnce(
+      'NLRCNN_ANNOTATIONS',
+      `${groundTruth}: ${count} annotations do not count, as their categories are not listed (${names})`,
+    );
+  }
+  for (const [i, entry] of results.entries()) {
+    const picture = pictures.get(idKey(entry.image_id));
+    within(`Detection ${i} of ${file}`, () => {
+      if (!picture)
+        throw new ValueError(
+          `detections[${i}].image_id`,
+          'the id of a picture of the ground truth',
+          entry.image_id,
+        );
+      picture.found.push(foundOf(entry, picture, type, `detections[${i}].segmentation`));
+    });
   }
   return [...pictures.values()];
 }
 
-function foundOf(entry: ResultEntry, size: [number, number], type: 'segm' | 'bbox'): CocoFound {
+/** The size of an image whose masks are wanted. */
+function sizeOf({ size, index }: Listed): Rle['size'] {
+  if (size) return size;
+  throw new ValueError(`images[${index}]`, 'width and height, as masks need them,', undefined);
+}
+
+function truthOf(
+  annotation: CocoAnnotation,
+  picture: Listed,
+  type: 'segm' | 'bbox',
+): CocoPicture['truths'][number] {
+  const { index, category_id: category, iscrowd: crowd, segmentation } = annotation;
+  const read = () => maskOf(segmentation, sizeOf(picture), `annotations[${index}].segmentation`);
+  const mask = type === 'segm' ? read() : undefined;
+  const bbox = annotation.bbox ?? rleToBbox(mask ?? read());
+  const area = annotation.area ?? (mask ? rleArea(mask) : bbox[2]! * bbox[3]!);
+  return { category, bbox, area, crowd, mask };
+}
+
+function foundOf(entry: ResultEntry, picture: Listed, type: 'segm' | 'bbox', path: string): CocoFound {
   const { category_id: category, score, bbox, segmentation } = entry;
   if (type === 'segm') {
-    const mask = maskOf(segmentation, size);
+    const mask = maskOf(segmentation, sizeOf(picture), path);
     return { category, score, bbox: bbox ?? [], area: rleArea(mask), mask };
   }
   // As pycocotools: the box of the mask where the file has none.
-  const box = bbox ?? rleToBbox(maskOf(segmentation, size));
-  if (box.length !== 4 || !box.every(Number.isFinite)) throw new Error('expected four numbers for bbox');
+  const box = bbox ?? rleToBbox(maskOf(segmentation, sizeOf(picture), path));
   return { category, score, bbox: box, area: box[2]! * box[3]! };
 }
