@@ -1,6 +1,13 @@
 export type { DType, HostTensor, TypedArray } from './binding.js';
 export type { Augmentation, AugmentOptions, TrainingSample } from './datasets/augment.js';
-export type { Dataset, Instance, Sample, SampleReader } from './datasets/dataset.js';
+export type {
+  Dataset,
+  DatasetContents,
+  ExifSetting,
+  Instance,
+  Sample,
+  SampleReader,
+} from './datasets/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type DataPosition } from './datasets/loader.js';
 export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './datasets/open.js';
 export type { Device, DeviceOption, Precision } from './device.js';
@@ -22,7 +29,13 @@ export {
 } from './evaluate/coco.js';
 export { evaluateCocoFiles } from './evaluate/coco-files.js';
 export { evaluateStardist, type StardistPicture } from './evaluate/stardist.js';
-export { decodeImage, type ImageInput, type Pixels, type RawImage } from './images/decode.js';
+export {
+  type DecodeOptions,
+  decodeImage,
+  type ImageInput,
+  type Pixels,
+  type RawImage,
+} from './images/decode.js';
 export { type AttentionOverlayOptions, drawAttention } from './masks/attention-overlay.js';
 export { type CocoResult, toCocoResults } from './masks/coco-results.js';
 export { labelMapPng, toLabelMap } from './masks/label-map.js';

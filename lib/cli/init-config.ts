@@ -63,6 +63,6 @@ async function suggest(
   };
   for (const override of overrides) if (override.startsWith('data.')) applyOverride(given, override);
   const data = given.data as Partial<DataConfig>;
-  const dataset = await openSplit(parseTrainingConfig(given).data, 'train');
+  const dataset = await openSplit(parseTrainingConfig(given).data, 'train', 'optional');
   return suggestConfig(await surveyDataset(dataset), dataset.classNames, data);
 }

@@ -126,9 +126,7 @@ class List<T> implements ListSink {
 function readImage(fields: Fields, { images: needed = [] }: CocoReadOptions): CocoImage {
   const side = (key: string) => {
     if (!needed.includes('size') && fields.get(key) === undefined) return undefined;
-    const value = fields.integer(key);
-    if (value < 1 || value > 0x7fff_ffff) throw fields.fail(key, 'a positive integer');
-    return value;
+    return fields.integer(key, 'a positive integer', 1);
   };
   return {
     id: fields.id('id'),
@@ -224,12 +222,14 @@ function unique(
 }
 
 function warn(file: string, { strays, areas, lost, unnamed, sameName }: Notes): void {
-  const say = ({ count, names }: Tally, what: string) => {
-    if (count > 0) warnOnce('NLRCNN_ANNOTATIONS', `${file}: ${count} ${what} (${names})`);
-  };
-  say(lost, 'annotations are left out, as their images are not listed');
-  say(strays, 'polygons of one or two points beside others are left out');
-  say(areas, 'areas are no sizes and count as absent');
-  say(unnamed, 'categories have no name and go by their ids');
-  say(sameName, 'categories have a name that another one has');
+  warnOf(file, lost, 'annotations left out, as their images are not listed');
+  warnOf(file, strays, 'polygons of one or two points left out');
+  warnOf(file, areas, 'areas that are no sizes and count as absent');
+  warnOf(file, unnamed, 'categories without a name, which go by their ids');
+  warnOf(file, sameName, 'categories with a name that another one has');
+}
+
+/** Warns of what was counted in a file, if anything. */
+export function warnOf(file: string, { count, names }: Tally, what: string): void {
+  if (count > 0) warnOnce('NLRCNN_ANNOTATIONS', `${file}: ${what}: ${count} (${names})`);
 }

@@ -4,8 +4,7 @@ import { NlrcnnError } from '../errors.js';
 import { Tally } from '../json/tally.js';
 import { idKey, ValueError } from '../json/values.js';
 import { type Rle, rleArea, rleFromBbox, rleToBbox } from '../masks/rle.js';
-import { warnOnce } from '../warnings.js';
-import { type CocoAnnotation, type CocoFile, type CocoImage, readCocoFile } from './coco-file.js';
+import { type CocoAnnotation, type CocoFile, type CocoImage, readCocoFile, warnOf } from './coco-file.js';
 import type { Dataset, ExifSetting, Instance, Sample } from './dataset.js';
 import { firstExisting } from './files.js';
 import { datasetOf } from './records.js';
@@ -101,7 +100,8 @@ function annotationFiles(data: string, split: string): string[] {
 }
 
 function imageFolder(data: string, split: string, file: string, { file_name: first }: ListedImage): string {
-  const folders = [join(data, split), join(data, 'images', split), join(data, 'images'), dirname(file), data];
+  const places = [join(data, split), join(data, 'images', split), join(data, 'images'), dirname(file), data];
+  const folders = [...new Set(places.map((folder) => resolve(folder)))];
   const found = folders.find((folder) => existsSync(imagePath(folder, first)));
   if (found !== undefined) return found;
   throw new NlrcnnError(
@@ -125,24 +125,18 @@ function groupAnnotations(
   const labelOf = new Map(categories.map(({ id }, i) => [id, i + 1]));
   const sizes = new Map(images.map((image) => [idKey(image.id), image as ListedImage]));
   const byImage = new Map<number | string, Labelled[]>(images.map(({ id }) => [idKey(id), []]));
-  const [noBox, dropped] = [new Tally(), new Tally()];
+  const outside = new Tally();
   for (const annotation of annotations) {
     const key = idKey(annotation.image_id);
     const own: Labelled = { ...annotation, label: labelOf.get(annotation.category_id) ?? 0 };
     const path = `annotations[${own.index}]`;
     own.problem ??= problemOf(own, path, masks);
     if (own.problem === undefined && own.bbox && !showsIn(own.bbox, sizes.get(key)!)) {
-      (own.segmentation ? noBox : dropped).add(`${path}.bbox [${own.bbox}]`);
-      if (!own.segmentation) continue;
-      own.bbox = undefined;
+      outside.add(`${path}.bbox [${own.bbox}]`);
     }
     byImage.get(key)!.push(own);
   }
-  const say = ({ count, names }: Tally, what: string) => {
-    if (count > 0) warnOnce('NLRCNN_ANNOTATIONS', `${file}: ${count} ${what} (${names})`);
-  };
-  say(noBox, 'boxes have no area within their images; those of the masks are taken');
-  say(dropped, 'objects are left out, as their boxes have no area within their images');
+  warnOf(file, outside, 'boxes without area in their images; training goes by the mask, if any');
   return byImage;
 }
 
@@ -201,5 +195,6 @@ function instanceOf(annotation: Labelled, size: Rle['size']): Instance {
 /** What of a box x, y, width, height lies in an image of `size`. */
 function within([x = 0, y = 0, w = 0, h = 0]: readonly number[], [height, width]: Rle['size']): number[] {
   const [left, top] = [Math.max(x, 0), Math.max(y, 0)];
-  return [left, top, Math.min(x + w, width) - left, Math.min(y + h, height) - top];
+  const [right, bottom] = [Math.min(x + w, width), Math.min(y + h, height)];
+  return left < right && top < bottom ? [left, top, right - left, bottom - top] : [0, 0, 0, 0];
 }

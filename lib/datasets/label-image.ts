@@ -1,7 +1,7 @@
 import { NlrcnnError } from '../errors.js';
 import { decodeImage } from '../images/decode.js';
 import { compressCounts } from '../masks/runs.js';
-import type { Instance } from './dataset.js';
+import type { ExifSetting, Instance } from './dataset.js';
 
 /** One gray value per pixel, row-major. */
 export interface LabelImage {
@@ -11,8 +11,8 @@ export interface LabelImage {
 }
 
 /** @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE or, where it is not gray, ERR_NLRCNN_DATASET. */
-export async function readLabelImage(path: string): Promise<LabelImage> {
-  const { data, width, height, channels } = await decodeImage(path);
+export async function readLabelImage(path: string, exif?: ExifSetting): Promise<LabelImage> {
+  const { data, width, height, channels } = await decodeImage(path, { orient: exif !== 'ignore' });
   if (channels !== 1 || data instanceof Float32Array) {
     const kind = channels === 3 ? 'colours' : 'float32';
     throw new NlrcnnError(

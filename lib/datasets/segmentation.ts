@@ -1,3 +1,4 @@
+import { NlrcnnError } from '../errors.js';
 import { toNumber, toNumbers, ValueError } from '../json/values.js';
 import { type Rle, rleFromPolygons } from '../masks/rle.js';
 import { checkCounts, compressCounts, decompressCounts } from '../masks/runs.js';
@@ -60,7 +61,7 @@ function readPolygon(value: unknown, path: string): number[] {
 
 /**
  * The mask of a COCO segmentation in an image of `size`, [height, width].
- * @throws NlrcnnError ERR_NLRCNN_DATASET where it is none, ERR_NLRCNN_ARGUMENT where runs do not cover the size.
+ * @throws NlrcnnError ERR_NLRCNN_DATASET where it is none or of another size, with the value's path.
  */
 export function maskOf(value: unknown, size: Rle['size'], path = 'segmentation'): Rle {
   const { segmentation } = readSegmentation(value, path);
@@ -70,7 +71,12 @@ export function maskOf(value: unknown, size: Rle['size'], path = 'segmentation')
   if (own[0] !== size[0] || own[1] !== size[1]) {
     throw new ValueError(`${path}.size`, `size [${size.join(', ')}] of the image`, own);
   }
-  if (typeof counts === 'string') decompressCounts({ size, counts });
-  else checkCounts(counts, size);
+  try {
+    if (typeof counts === 'string') decompressCounts({ size, counts });
+    else checkCounts(counts, size);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new NlrcnnError('ERR_NLRCNN_DATASET', `${path}.counts: e${message.slice(1)}`, { cause });
+  }
   return { size: [...size], counts: typeof counts === 'string' ? counts : compressCounts(counts) };
 }

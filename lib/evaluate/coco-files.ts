@@ -1,11 +1,10 @@
-import { type CocoAnnotation, type CocoFile, readCocoFile } from '../datasets/coco-file.js';
+import { type CocoAnnotation, type CocoFile, readCocoFile, warnOf } from '../datasets/coco-file.js';
 import { maskOf } from '../datasets/segmentation.js';
 import { NlrcnnError } from '../errors.js';
 import { readJsonLists } from '../json/read.js';
 import { Tally } from '../json/tally.js';
 import { Fields, idKey, toNumbers, ValueError } from '../json/values.js';
 import { type Rle, rleArea, rleToBbox } from '../masks/rle.js';
-import { warnOnce } from '../warnings.js';
 import { type CocoEvaluation, type CocoFound, type CocoPicture, evaluateCoco } from './coco.js';
 
 /** A detection of a COCO results file. */
@@ -120,13 +119,7 @@ function picturesOf(
       picture.truths.push(truthOf(annotation, picture, type));
     });
   }
-  if (unknown.count > 0) {
-    const { count, names } = unknown;
-    warnOnce(
-      'NLRCNN_ANNOTATIONS',
-      `${groundTruth}: ${count} annotations do not count, as their categories are not listed (${names})`,
-    );
-  }
+  warnOf(groundTruth, unknown, 'annotations that do not count, as their categories are not listed');
   for (const [i, entry] of results.entries()) {
     const picture = pictures.get(idKey(entry.image_id));
     within(`Detection ${i} of ${file}`, () => {

@@ -18,17 +18,24 @@ export type ImageInput = string | Uint8Array | RawImage;
 /** What a network takes: gray or RGB. */
 export interface Pixels extends RawImage {
   channels: 1 | 3;
+  /** EXIF orientation of the file, 2 to 8; absent where there is none or it says upright. */
+  orientation?: number;
+}
+
+export interface DecodeOptions {
+  /** Whether the image is turned upright by its EXIF orientation. Default: true */
+  orient?: boolean | undefined;
 }
 
 const FORMATS = ['jpeg', 'png', 'webp', 'tiff'];
 
 /**
- * Pixels of a picture, upright by its EXIF orientation, alpha dropped, 16 bit kept.
+ * Pixels of a picture, upright by its EXIF orientation (see `orient`), alpha dropped, 16 bit kept.
  * @throws NlrcnnError ERR_NLRCNN_IO for a file that cannot be read, ERR_NLRCNN_IMAGE for one that is no whole picture.
  */
-export async function decodeImage(input: ImageInput): Promise<Pixels> {
-  if (typeof input === 'string') return decodeFile(await readPicture(input), input);
-  if (input instanceof Uint8Array) return decodeFile(input, 'the buffer');
+export async function decodeImage(input: ImageInput, { orient = true }: DecodeOptions = {}): Promise<Pixels> {
+  if (typeof input === 'string') return decodeFile(await readPicture(input), input, orient);
+  if (input instanceof Uint8Array) return decodeFile(input, 'the buffer', orient);
   if (typeof input === 'object' && input !== null && 'data' in input) return fromRaw(input);
   throw invalidArgument('a path, the bytes of a picture, or raw pixels', 'image', input);
 }
@@ -48,7 +55,7 @@ async function readPicture(path: string): Promise<Uint8Array> {
   }
 }
 
-async function decodeFile(bytes: Uint8Array, what: string): Promise<Pixels> {
+async function decodeFile(bytes: Uint8Array, what: string, orient: boolean): Promise<Pixels> {
   const fail = (why: string, cause?: unknown) =>
     new NlrcnnError('ERR_NLRCNN_IMAGE', `Expected a JPEG, PNG, WebP or TIFF picture but ${what} ${why}`, {
       cause,
@@ -57,13 +64,12 @@ async function decodeFile(bytes: Uint8Array, what: string): Promise<Pixels> {
   try {
     // Profiles are ignored, as Pillow does, so that the pixels are those that torchvision sees.
     const image = sharp(bytes, { ignoreIcc: true });
-    const { format, depth, channels, space } = await image.metadata();
+    const { format, depth, channels, space, orientation = 1 } = await image.metadata();
     if (!FORMATS.includes(format)) throw fail(`is ${format}`);
     const gray = channels <= 2 && space !== 'cmyk';
     const wide = depth !== 'uchar';
     const floats = depth === 'float' || depth === 'double';
-    const { data, info } = await image
-      .autoOrient()
+    const { data, info } = await (orient ? image.autoOrient() : image)
       .removeAlpha()
       .toColourspace(
         floats ? (gray ? 'b-w' : 'scrgb') : wide ? (gray ? 'grey16' : 'rgb16') : gray ? 'b-w' : 'srgb',
@@ -73,7 +79,13 @@ async function decodeFile(bytes: Uint8Array, what: string): Promise<Pixels> {
     const type = floats ? Float32Array : wide ? Uint16Array : Uint8Array;
     const values = new type(data.buffer, data.byteOffset, data.byteLength / type.BYTES_PER_ELEMENT);
     if (info.channels !== 1 && info.channels !== 3) throw fail(`has ${info.channels} channels`);
-    return { data: values, width: info.width, height: info.height, channels: info.channels };
+    return {
+      data: values,
+      width: info.width,
+      height: info.height,
+      channels: info.channels,
+      ...(orientation > 1 && { orientation }),
+    };
   } catch (cause) {
     if (cause instanceof NlrcnnError) throw cause;
     throw fail(`did not decode (${(cause as Error).message.split('\n')[0]})`, cause);

@@ -68,10 +68,10 @@ export class Fields {
     throw this.fail(key, 'an integer below 2^53 or a string');
   }
 
-  integer(key: string): number {
+  integer(key: string, expected = 'an integer', least = Number.MIN_SAFE_INTEGER): number {
     const value = toNumber(this.get(key));
-    if (Number.isSafeInteger(value)) return value!;
-    throw this.fail(key, 'an integer');
+    if (Number.isSafeInteger(value) && value! >= least) return value!;
+    throw this.fail(key, expected);
   }
 
   number(key: string): number {

@@ -7,8 +7,12 @@ import { NlrcnnError } from '../errors.js';
 import type { ModelConfig } from '../models/model-config.js';
 import type { DataConfig } from './config.js';
 
-/** Opens the part of a run's data set to learn from, or that for evaluation. */
-export function openSplit(data: DataConfig, part: 'train' | 'val'): Promise<Dataset> {
+/** Opens the part of a run's data set to learn from, or that for evaluation; `masks` as `openDataset`. */
+export function openSplit(
+  data: DataConfig,
+  part: 'train' | 'val',
+  masks: 'required' | 'optional' = 'required',
+): Promise<Dataset> {
   const given = (value: string | null) => value ?? undefined;
   const own = part === 'train';
   return openDataset({
@@ -19,6 +23,8 @@ export function openSplit(data: DataConfig, part: 'train' | 'val'): Promise<Data
     images: given(data.images),
     labels: given(own ? data.labels : (data.val_labels ?? data.labels)),
     className: given(data.class_name),
+    masks,
+    exif: data.exif ?? undefined,
   });
 }
 

@@ -5,6 +5,7 @@ import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../
 import type { HostParameter } from '../layers/parameters.js';
 import { readStateDict } from '../weights/load.js';
 import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
+import { checkAnnotations, checkObjects, masksOf } from './check-data.js';
 import type { TrainingConfig } from './config.js';
 import { openSplit, withClasses } from './data.js';
 import { makeEvaluation } from './evaluation.js';
@@ -41,9 +42,15 @@ export async function train(config: TrainingConfig, options: TrainOptions): Prom
   const { signal = new AbortController().signal, note = () => {} } = options;
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, config.precision);
-  const data = await openSplit(config.data, 'train');
+  const open = async (part: 'train' | 'val') => {
+    const dataset = await openSplit(config.data, part, masksOf(config, part));
+    checkAnnotations(dataset, part, config.on_data_error);
+    return dataset;
+  };
+  const data = await open('train');
   const own: TrainingConfig = { ...config, model: withClasses(config.model, data) };
-  const val = config.data.val_split === null ? undefined : await openSplit(config.data, 'val');
+  const val = config.data.val_split === null ? undefined : await open('val');
+  await checkObjects(data);
   const folder = await RunFolder.open(options.out, own, options.resume ?? false);
   try {
     for (const text of folder.notes) note(text);
