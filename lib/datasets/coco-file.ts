@@ -19,6 +19,7 @@ export interface CocoAnnotation {
   id?: number | string | undefined;
   /** Place in the file's list. */
   index: number;
+  /** The `id` of an image of the file, written as there. */
   image_id: number | string;
   category_id: number;
   /** x, y, width, height; undefined where there is none. */
@@ -59,7 +60,6 @@ interface Notes {
   areas: Tally;
   lost: Tally;
   unnamed: Tally;
-  sameName: Tally;
 }
 
 /**
@@ -73,10 +73,11 @@ export async function readCocoFile(file: string, options: CocoReadOptions = {}):
     areas: new Tally(),
     lost: new Tally(),
     unnamed: new Tally(),
-    sameName: new Tally(),
   };
   const images = new List((value, index) => readImage(new Fields(value, 'images', index), options));
-  const categories = new List((value, index) => readCategory(new Fields(value, 'categories', index), notes));
+  const categories = new List((value, index) =>
+    readCategory(new Fields(value, 'categories', index), notes.unnamed),
+  );
   const annotations = new List((value, index) => readAnnotation(value, index, options, notes));
   const lists = { images, annotations, categories };
   await readJsonLists(file, 'COCO instances', { lists });
@@ -86,10 +87,12 @@ export async function readCocoFile(file: string, options: CocoReadOptions = {}):
   if (images.items.length === 0) throw fail('it lists no images');
   const known = unique('image', images.items, 'images', fail);
   unique('category', categories.items, 'categories', fail);
-  const kept = annotations.items.filter(({ image_id, index }) => {
-    const found = known.has(idKey(image_id));
-    if (!found) notes.lost.add(`annotations[${index}].image_id ${JSON.stringify(image_id)}`);
-    return found;
+  const kept = annotations.items.filter((annotation) => {
+    const { image_id, index } = annotation;
+    const place = known.get(idKey(image_id));
+    if (place === undefined) notes.lost.add(`annotations[${index}].image_id ${JSON.stringify(image_id)}`);
+    else annotation.image_id = images.items[place]!.id;
+    return place !== undefined;
   });
   if (kept.length === 0 && annotations.items.length > 0) {
     const first = JSON.stringify(images.items[0]!.id);
@@ -97,17 +100,12 @@ export async function readCocoFile(file: string, options: CocoReadOptions = {}):
       `none of its ${notes.lost.count} annotations is of an image that it lists (${notes.lost.names}; images[0].id is ${first})`,
     );
   }
-  const names = new Set<string>();
-  for (const { name } of categories.items) {
-    if (names.has(name)) notes.sameName.add(JSON.stringify(name));
-    names.add(name);
-  }
   warn(file, notes);
   return { images: images.items, annotations: kept, categories: categories.items };
 }
 
 /** The entries of a list, each as `read` makes it. */
-class List<T> implements ListSink {
+export class List<T> implements ListSink {
   items: T[] = [];
   begun = false;
 
@@ -123,7 +121,7 @@ class List<T> implements ListSink {
   }
 }
 
-function readImage(fields: Fields, { images: needed = [] }: CocoReadOptions): CocoImage {
+export function readImage(fields: Fields, { images: needed = [] }: CocoReadOptions = {}): CocoImage {
   const side = (key: string) => {
     if (!needed.includes('size') && fields.get(key) === undefined) return undefined;
     return fields.integer(key, 'a positive integer', 1);
@@ -139,7 +137,7 @@ function readImage(fields: Fields, { images: needed = [] }: CocoReadOptions): Co
   };
 }
 
-function readCategory(fields: Fields, { unnamed }: Notes): CocoCategory {
+export function readCategory(fields: Fields, unnamed: Tally): CocoCategory {
   const id = fields.integer('id');
   const name = fields.get('name');
   if (typeof name === 'string' && name !== '') return { id, name };
@@ -221,12 +219,11 @@ function unique(
   return places;
 }
 
-function warn(file: string, { strays, areas, lost, unnamed, sameName }: Notes): void {
+function warn(file: string, { strays, areas, lost, unnamed }: Notes): void {
   warnOf(file, lost, 'annotations left out, as their images are not listed');
   warnOf(file, strays, 'polygons of one or two points left out');
   warnOf(file, areas, 'areas that are no sizes and count as absent');
   warnOf(file, unnamed, 'categories without a name, which go by their ids');
-  warnOf(file, sameName, 'categories with a name that another one has');
 }
 
 /** Warns of what was counted in a file, if anything. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { NlrcnnError } from '../errors.js';
 import { Tally } from '../json/tally.js';
-import { idKey, ValueError } from '../json/values.js';
+import { ValueError } from '../json/values.js';
 import { type Rle, rleArea, rleFromBbox, rleToBbox } from '../masks/rle.js';
 import { type CocoAnnotation, type CocoFile, type CocoImage, readCocoFile, warnOf } from './coco-file.js';
 import type { Dataset, ExifSetting, Instance, Sample } from './dataset.js';
@@ -66,7 +66,7 @@ export async function openCoco(options: CocoOptions): Promise<Dataset> {
     contents: contentsOf(byImage.values()),
     record: (index): CocoRecord => {
       const image = images[index]!;
-      const annotations = byImage.get(idKey(image.id))!;
+      const annotations = byImage.get(image.id)!;
       return { image, path: imagePath(folder, image.file_name), annotations, exif };
     },
     readSample,
@@ -116,25 +116,24 @@ function imagePath(folder: string, name: string): string {
   return name.includes('\\') && !existsSync(path) ? resolve(folder, name.replaceAll('\\', '/')) : path;
 }
 
-/** The annotations of each image by the key of its id, with their labels and checked against its size. */
+/** The annotations of each image by its id, with their labels and checked against its size. */
 function groupAnnotations(
   file: string,
   { images, annotations, categories }: CocoFile,
   masks: 'required' | 'optional',
 ): Map<number | string, Labelled[]> {
   const labelOf = new Map(categories.map(({ id }, i) => [id, i + 1]));
-  const sizes = new Map(images.map((image) => [idKey(image.id), image as ListedImage]));
-  const byImage = new Map<number | string, Labelled[]>(images.map(({ id }) => [idKey(id), []]));
+  const listed = new Map(images.map((image) => [image.id, image as ListedImage]));
+  const byImage = new Map<number | string, Labelled[]>(images.map(({ id }) => [id, []]));
   const outside = new Tally();
   for (const annotation of annotations) {
-    const key = idKey(annotation.image_id);
     const own: Labelled = { ...annotation, label: labelOf.get(annotation.category_id) ?? 0 };
     const path = `annotations[${own.index}]`;
     own.problem ??= problemOf(own, path, masks);
-    if (own.problem === undefined && own.bbox && !showsIn(own.bbox, sizes.get(key)!)) {
+    if (own.problem === undefined && own.bbox && !showsIn(own.bbox, listed.get(own.image_id)!)) {
       outside.add(`${path}.bbox [${own.bbox}]`);
     }
-    byImage.get(key)!.push(own);
+    byImage.get(own.image_id)!.push(own);
   }
   warnOf(file, outside, 'boxes without area in their images; training goes by the mask, if any');
   return byImage;

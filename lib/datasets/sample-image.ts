@@ -52,11 +52,11 @@ export function checkImageSize(
     const turned = orientation > 4 && own === height && tall === width;
     const why =
       exif === 'ignore'
-        ? 'as stored; its annotations count upright pixels: set exif to "apply" (data.exif, --exif apply)'
-        : 'upright; its annotations count stored pixels: set exif to "ignore" (data.exif, --exif ignore)';
+        ? 'is ignored, while its annotations count upright pixels; set exif to "apply" (data.exif, --exif apply)'
+        : 'is applied, while its annotations count stored pixels; set exif to "ignore" (data.exif, --exif ignore)';
     throw new NlrcnnError(
       'ERR_NLRCNN_DATASET',
-      `Expected ${name} to be ${width} × ${height} as its annotations say but it is ${own} × ${tall}${turned ? ` ${why}, as its EXIF orientation is ${orientation}` : ''}`,
+      `Expected ${name} to be ${width} × ${height} as its annotations say but it is ${own} × ${tall}${turned ? `: its EXIF orientation ${orientation} ${why}` : ''}`,
     );
   }
   if (exif === undefined && orientation > 1 && (orientation < 5 || own === tall)) {

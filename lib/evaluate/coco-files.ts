@@ -1,4 +1,14 @@
-import { type CocoAnnotation, type CocoFile, readCocoFile, warnOf } from '../datasets/coco-file.js';
+import {
+  type CocoAnnotation,
+  type CocoCategory,
+  type CocoFile,
+  type CocoImage,
+  List,
+  readCategory,
+  readCocoFile,
+  readImage,
+  warnOf,
+} from '../datasets/coco-file.js';
 import { maskOf } from '../datasets/segmentation.js';
 import { NlrcnnError } from '../errors.js';
 import { readJsonLists } from '../json/read.js';
@@ -39,7 +49,7 @@ export async function readCocoFiles(
   type: 'segm' | 'bbox',
 ): Promise<{ pictures: CocoPicture[]; categories: Map<number, string> }> {
   const truth = await readCocoFile(groundTruth);
-  const found = await readCocoResults(results);
+  const { detections: found } = await readCocoResults(results);
   const classes = truth.categories.toSorted((a, b) => a.id - b.id);
   return {
     pictures: picturesOf(truth, groundTruth, found, results, type),
@@ -47,24 +57,49 @@ export async function readCocoFiles(
   };
 }
 
+/** COCO's list of detections, or a data set of annotations that have scores, with images and categories of its own. */
+export interface ResultsFile {
+  detections: ResultEntry[];
+  /** Undefined where there are none. */
+  images?: CocoImage[] | undefined;
+  categories?: CocoCategory[] | undefined;
+}
+
 /**
- * The detections of a COCO results file of any size.
+ * Reads a COCO results file of any size.
  * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_DATASET with the path of the value that is not right.
  */
-export async function readCocoResults(file: string): Promise<ResultEntry[]> {
-  const entries: ResultEntry[] = [];
-  const entry = (value: unknown, index: number) => {
-    const fields = new Fields(value, 'detections', index);
-    entries.push({
-      image_id: fields.id('image_id'),
-      category_id: fields.integer('category_id'),
-      score: fields.number('score'),
-      bbox: boxOf(fields),
-      segmentation: fields.get('segmentation'),
-    });
+export async function readCocoResults(file: string): Promise<ResultsFile> {
+  const root = new List((value, index) => readDetection(new Fields(value, 'detections', index)));
+  const annotations = new List((value, index) => readDetection(new Fields(value, 'annotations', index)));
+  const images = new List((value, index) => readImage(new Fields(value, 'images', index)));
+  const unnamed = new Tally();
+  const categories = new List((value, index) =>
+    readCategory(new Fields(value, 'categories', index), unnamed),
+  );
+  await readJsonLists(file, 'COCO results', { lists: { annotations, images, categories }, root });
+  if (!root.begun && !annotations.begun) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_DATASET',
+      `Expected COCO results in ${file} but it is no list of detections and has no annotations`,
+    );
+  }
+  const some = <T>({ items }: List<T>) => (items.length > 0 ? items : undefined);
+  return {
+    detections: root.begun ? root.items : annotations.items,
+    images: some(images),
+    categories: unnamed.count === 0 ? some(categories) : undefined,
   };
-  await readJsonLists(file, 'COCO results', { root: { begin() {}, entry } });
-  return entries;
+}
+
+function readDetection(fields: Fields): ResultEntry {
+  return {
+    image_id: fields.id('image_id'),
+    category_id: fields.integer('category_id'),
+    score: fields.number('score'),
+    bbox: boxOf(fields),
+    segmentation: fields.get('segmentation'),
+  };
 }
 
 /** x, y, width, height; undefined where there is none. */

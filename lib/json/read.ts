@@ -7,8 +7,11 @@ export type { ListSink } from './splitter.js';
 
 const CHUNK = 2 ** 20;
 
-/** The lists of a JSON file that are wanted: those of its root object by key, or the root itself. */
-export type WantedLists = { lists: Record<string, ListSink> } | { root: ListSink };
+/** The lists of a JSON file that are wanted: those of its root object by key and, where it is a list, the root itself. */
+export interface WantedLists {
+  lists: Record<string, ListSink>;
+  root?: ListSink;
+}
 
 /**
  * Gives the entries of lists of a JSON file to their sinks; the file may be of any size, in UTF-8 or UTF-16. `what` it should
@@ -16,11 +19,8 @@ export type WantedLists = { lists: Record<string, ListSink> } | { root: ListSink
  * @throws NlrcnnError ERR_NLRCNN_IO for a file that cannot be read, ERR_NLRCNN_DATASET for one that is no JSON, has another root
  * or a wanted key that is no list; ERR_NLRCNN_DATASET with the file's name for a ValueError of a sink.
  */
-export async function readJsonLists(file: string, what: string, wanted: WantedLists): Promise<void> {
-  const splitter =
-    'root' in wanted
-      ? new JsonSplitter(new Map(), wanted.root)
-      : new JsonSplitter(new Map(Object.entries(wanted.lists)));
+export async function readJsonLists(file: string, what: string, { lists, root }: WantedLists): Promise<void> {
+  const splitter = new JsonSplitter(new Map(Object.entries(lists)), root);
   try {
     let decode: ((chunk: Uint8Array) => Uint8Array) | undefined;
     for await (const chunk of createReadStream(file, { highWaterMark: CHUNK }) as AsyncIterable<Buffer>) {

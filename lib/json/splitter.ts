@@ -45,7 +45,7 @@ type State = 'root' | 'first key' | 'key' | 'colon' | 'value' | 'scalar' | 'skip
 /**
  * Cuts the lists of a JSON file into entries as its bytes arrive and gives each to its list's sink, so that a file may be larger
  * than the longest string and memory holds what the sinks keep. A list is one of the root object's (`lists`, by key), or the
- * root itself (`root`). Other values are only skimmed. Entries go through `JSON.parse`, many at a time: measured on 87 MB
+ * root itself, where it is a list (`root`). Other values are only skimmed. Entries go through `JSON.parse`, many at a time: measured on 87 MB
  * of polygons this is as fast as parsing the file at once, where @streamparser/json takes five times and stream-json ten times as
  * long; neither reads the NaN and Infinity that Python writes.
  */
@@ -112,11 +112,9 @@ export class JsonSplitter {
   }
 
   #openRoot(byte: number, at: number): void {
-    if ((byte === SQUARE) !== (this.#root !== undefined)) {
-      throw new JsonFormError(byte === SQUARE ? 'it is a list' : 'it is an object');
-    }
-    if (this.#root) this.#openList(this.#root, at);
-    else this.#state = 'first key';
+    if (byte !== SQUARE) this.#state = 'first key';
+    else if (this.#root) this.#openList(this.#root, at);
+    else throw new JsonFormError('it is a list');
   }
 
   #openList(sink: ListSink, at: number): void {
@@ -217,6 +215,7 @@ export class JsonSplitter {
   /** Entries of the list in hand, up to the last whole one of the chunk. */
   #entries(chunk: Uint8Array, from: number): number {
     let cut = -1;
+    let letter = -1;
     let at = from;
     while (at < chunk.length) {
       if (this.#inString) {
@@ -235,28 +234,28 @@ export class JsonSplitter {
       if (kind === QUOTE) this.#inString = true;
       else if (kind === COMMA) cut = at;
       else if (kind === OPEN) this.#push(byte, at);
-      else if (kind === LETTER) this.#letters = true;
+      else if (kind === LETTER) letter = at;
       else if (kind === CLOSE && this.#pop(byte, at) === 0) {
         this.#hold(chunk.subarray(from, at));
+        this.#letters ||= letter >= 0;
         this.#flush(true);
-        this.#state = this.#root ? 'end' : 'next';
+        this.#state = this.#sink === this.#root ? 'end' : 'next';
         return at + 1;
       }
       at++;
     }
     if (cut >= 0) {
       this.#hold(chunk.subarray(from, cut));
+      this.#letters ||= letter >= 0;
       this.#flush(false);
     }
+    // Those in what is left over.
+    this.#letters ||= letter > cut;
     this.#hold(chunk.subarray(cut >= 0 ? cut + 1 : from));
     return chunk.length;
   }
 
   #flush(last: boolean): void {
-    if (last && this.#count === 0 && this.#held < 1024 && this.#peek().trim() === '') {
-      this.#drop();
-      return;
-    }
     const letters = this.#letters;
     this.#letters = false;
     let values: unknown[];
@@ -267,7 +266,8 @@ export class JsonSplitter {
       const why = (cause as Error).message.replaceAll(/\s+/g, ' ');
       throw new JsonTextError(`${why}, in ${this.#key || 'the list'} from entry ${this.#count} on`);
     }
-    if (values.length === 0) throw new JsonTextError(`an entry of ${this.#key || 'the list'} is missing`);
+    if (values.length === 0 && !(last && this.#count === 0))
+      throw new JsonTextError(`an entry of ${this.#key || 'the list'} is missing`);
     for (const value of values) this.#sink!.entry(value, this.#count++);
   }
 
@@ -296,16 +296,10 @@ export class JsonSplitter {
     }
   }
 
-  #peek(): string {
-    const [first] = this.#pieces;
-    const bytes = this.#pieces.length === 1 ? first! : Buffer.concat(this.#pieces);
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-  }
-
   #take(): string {
-    const text = this.#pieces.length > 0 ? this.#peek() : '';
+    const bytes = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces);
     this.#drop();
-    return text;
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   }
 
   #drop(): void {

@@ -25,7 +25,7 @@ export function checkAnnotations(
   const others = contents.broken > 1 ? ` (and ${contents.broken - 1} more such annotations)` : '';
   throw new NlrcnnError(
     'ERR_NLRCNN_DATASET',
-    `Expected usable annotations in data.${part}_split but ${contents.firstBroken}${others}; on_data_error "skip" leaves their images out`,
+    `Expected usable annotations in the data ${part === 'train' ? 'to learn from' : 'for evaluation'} but ${contents.firstBroken}${others}; on_data_error "skip" leaves their images out`,
   );
 }
 
@@ -51,12 +51,12 @@ export async function checkObjects(dataset: Dataset): Promise<void> {
   }
   const found =
     empty > 0
-      ? `the ${empty} objects have no pixel in them (are their coordinates pixels?)`
+      ? `show no pixel of their ${empty} objects (are the coordinates pixels?)`
       : crowds > 0
         ? `have crowds alone (${crowds})`
         : 'have none';
   throw new NlrcnnError(
     'ERR_NLRCNN_DATASET',
-    `Expected objects to learn from but of the training data's ${length} images ${found}: check its annotations, data.train_split and data.annotations`,
+    `Expected objects to learn from but the ${length} images of the training data ${found}: check its annotations, data.train_split and data.annotations`,
   );
 }
