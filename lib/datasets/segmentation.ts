@@ -66,17 +66,24 @@ function readPolygon(value: unknown, path: string): number[] {
 export function maskOf(value: unknown, size: Rle['size'], path = 'segmentation'): Rle {
   const { segmentation } = readSegmentation(value, path);
   if (segmentation === undefined) throw new ValueError(path, 'polygons or RLE', value);
-  if (Array.isArray(segmentation)) return rleFromPolygons(segmentation, size);
+  if (Array.isArray(segmentation)) return placed(path, () => rleFromPolygons(segmentation, size));
   const { size: own, counts } = segmentation;
   if (own[0] !== size[0] || own[1] !== size[1]) {
     throw new ValueError(`${path}.size`, `size [${size.join(', ')}] of the image`, own);
   }
-  try {
+  return placed(`${path}.counts`, () => {
     if (typeof counts === 'string') decompressCounts({ size, counts });
     else checkCounts(counts, size);
+    return { size: [...size], counts: typeof counts === 'string' ? counts : compressCounts(counts) };
+  });
+}
+
+/** Puts the path before the message of what cannot be made into a mask. */
+function placed(path: string, make: () => Rle): Rle {
+  try {
+    return make();
   } catch (cause) {
     const { message } = cause as Error;
-    throw new NlrcnnError('ERR_NLRCNN_DATASET', `${path}.counts: e${message.slice(1)}`, { cause });
+    throw new NlrcnnError('ERR_NLRCNN_DATASET', `${path}: e${message.slice(1)}`, { cause });
   }
-  return { size: [...size], counts: typeof counts === 'string' ? counts : compressCounts(counts) };
 }
