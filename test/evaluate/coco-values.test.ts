@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { evaluateCocoFiles, isNlrcnnError } from '../../dist/index.js';
 import { type Json, plainCoco, pythonJson } from '../helpers/coco-folder.js';
+import { runCli } from '../helpers/run-node.js';
 
 /** Does something to each. */
 function all(items: Json[], change: (item: Json) => unknown): void {
@@ -133,4 +134,16 @@ test.serial('anything in a detection: numbers, or an error of the package that s
       }
     }
   }
+});
+
+test.serial('nlrcnn eval says what it leaves out, once and on one line', async (t) => {
+  await score((truth) => truth.annotations.push({ image_id: 77, category_id: 1, bbox: [0, 0, 5, 5] }));
+  const files = ['--gt', join(folder, 'gt.json'), '--results', join(folder, 'results.json')];
+  const { code, stdout, stderr } = await runCli('eval', ...files, '--type', 'segm,bbox', '--json');
+  t.is(code, 0);
+  t.is(JSON.parse(stdout).bbox[0], 1);
+  t.regex(
+    stderr,
+    /^nlrcnn: warning: .*gt\.json: annotations left out.*: 1 \(annotations\[4\]\.image_id 77\)\n$/,
+  );
 });
