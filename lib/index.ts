@@ -1,6 +1,13 @@
 export type { DType, HostTensor, TypedArray } from './binding.js';
 export type { Augmentation, AugmentOptions, TrainingSample } from './datasets/augment.js';
-export type { Dataset, Instance, Sample, SampleReader } from './datasets/dataset.js';
+export type {
+  Dataset,
+  DatasetContents,
+  ExifSetting,
+  Instance,
+  Sample,
+  SampleReader,
+} from './datasets/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type DataPosition } from './datasets/loader.js';
 export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './datasets/open.js';
 export type { Device, DeviceOption, Precision } from './device.js';
