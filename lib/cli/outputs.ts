@@ -57,7 +57,7 @@ export function resultNames(images: readonly string[]): string[] {
 export function toJson(
   image: string,
   model: Model,
-  { width, height, milliseconds, detections }: Segmentation,
+  { width, height, milliseconds, detections, capped }: Segmentation,
 ) {
   const { name, device, precision } = model;
   return {
@@ -68,6 +68,7 @@ export function toJson(
     device,
     precision,
     milliseconds,
+    ...(capped && { capped }),
     detections,
   };
 }

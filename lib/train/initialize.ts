@@ -8,6 +8,8 @@ type Fill = (data: Float32Array, stream: RandomStream) => void;
 
 /** Tells this use of a seed from others. */
 const STREAM = 0x696e_6974;
+/** Of a tensor; the device's limit is 2^31. */
+const MAX_VALUES = 2 ** 31 - 1;
 
 /**
  * Weights as torchvision's maskrcnn_resnet50_fpn(weights=None) and PyTorch's layers begin with, drawn from `seed`
@@ -19,11 +21,21 @@ export function initialState(config: ModelConfig, seed: number): Map<string, Hos
   const shapes = expectedShapes(config);
   const state = new Map<string, HostParameter>();
   for (const [name, shape] of shapes) {
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const data = new Float32Array(sizeOf(name, shape));
     fillOf(name, shape, shapes)(data, new RandomStream(seed ^ STREAM, hashOf(name)));
     state.set(name, { shape, data });
   }
   return state;
+}
+
+/** A tensor's values; ERR_NLRCNN_CONFIG where the config asks for more than an array can hold. */
+function sizeOf(name: string, shape: readonly number[]): number {
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (size <= MAX_VALUES) return size;
+  throw new NlrcnnError(
+    'ERR_NLRCNN_CONFIG',
+    `Expected tensors of at most ${MAX_VALUES} values but ${name} of this config has shape [${shape.join(', ')}]`,
+  );
 }
 
 export interface AdaptedState {

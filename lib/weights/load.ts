@@ -190,8 +190,14 @@ async function readTensors(
 ): Promise<Map<string, HostParameter>> {
   const state = new Map<string, HostParameter>();
   const faults = new Faults(normEps);
-  for (const [name, own] of names) {
-    const data = await file.read(own);
+  // A tensor is looked at while the next one is read: that costs no time of its own.
+  const entries = [...names];
+  let next = entries[0] && file.read(entries[0][1]);
+  for (const [i, [name, own]] of entries.entries()) {
+    const data = await next!;
+    next = entries[i + 1] && file.read(entries[i + 1]![1]);
+    // Awaited in the next turn, where its error is thrown.
+    next?.catch(() => {});
     faults.look(name, data);
     state.set(name, { shape: file.entries.get(own)!.shape, data });
   }

@@ -23,9 +23,10 @@ export async function parseWeights(bytes: Bytes): Promise<WeightsFile> {
   const source: ByteSource = toSource(bytes);
   const found = identify(await source.read(0, Math.min(HEAD, source.size)), source.size);
   if ('what' in found) {
+    const what = source.size === 0 ? 'has 0 bytes' : `is ${found.what}`;
     throw badWeights(
       source.name,
-      `a safetensors file or a PyTorch checkpoint but it is ${found.what}: ${found.advice}`,
+      `a PyTorch checkpoint or a safetensors file but it ${what}: ${found.advice}`,
     );
   }
   return found.form === 'safetensors' ? SafetensorsFile.parse(source) : parsePytorch(source);
