@@ -32,11 +32,14 @@ export function isCounter(name: string): boolean {
 export function currentNames(names: Iterable<string>, file: string): Map<string, string> {
   const own = new Map<string, string>();
   for (const name of names) addName(own, name.replace(WRAPPERS, '$1'), name, file);
-  if ([...own].some(([now, name]) => now !== name)) {
-    warnOnce('NLRCNN_PREFIX', `${file}: names are read without the parts that torch.compile or FSDP put in`);
-  }
   const prefix = findPrefix([...own.keys()], file);
-  if (prefix !== '') warnOnce('NLRCNN_PREFIX', `${file}: names are read without their prefix ${prefix}`);
+  const removed = [
+    ...(prefix === '' ? [] : [`their prefix ${prefix}`]),
+    ...([...own].some(([now, name]) => now !== name) ? ['what torch.compile or FSDP put into them'] : []),
+  ];
+  if (removed.length > 0) {
+    warnOnce('NLRCNN_PREFIX', `${file}: names are read without ${removed.join(' and without ')}`);
+  }
   const current = new Map<string, string>();
   for (const [now, name] of own) {
     const bare = now.startsWith(prefix) ? now.slice(prefix.length) : now;
