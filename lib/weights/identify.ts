@@ -47,7 +47,7 @@ function startsWith(bytes: Buffer, magic: string, at = 0): boolean {
 /** A length of 8 bytes that is plausible, then a JSON object. A file cut short is one, too. */
 function isSafetensors(bytes: Buffer): boolean {
   if (bytes.length < 8 || bytes.readBigUInt64LE(0) >= 1n << 40n) return false;
-  return bytes[8] === undefined || bytes[8] === 0x7b;
+  return bytes[8] === 0x7b;
 }
 
 function identifyText(bytes: Buffer): Identity | undefined {

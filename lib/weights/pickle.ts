@@ -31,8 +31,12 @@ export class PersistentId {
 /** No integer of a checkpoint has more bytes; a larger one costs more than its length to read. */
 const MAX_INTEGER = 1024;
 /** Values that a pickle may make: a checkpoint of 1000 tensors with its optimizer makes about 50 000. */
-const MAX_VALUES = 5_000_000;
+const MAX_VALUES = 8_000_000;
+/** A Map takes as much memory as so many other values. */
+const MAP_VALUES = 4;
 const PROTOCOLS = 5;
+/** Classes whose objects are Maps here. */
+const DICTS = new Set(['collections.OrderedDict', 'collections.defaultdict']);
 
 const MARK = Symbol('mark');
 
@@ -105,6 +109,7 @@ export class Unpickler {
         this.#push([]);
         return true;
       case 0x7d:
+        this.#count(MAP_VALUES - 1);
         this.#push(new Map());
         return true;
       case 0x6c: // LIST
@@ -281,12 +286,10 @@ export class Unpickler {
   }
 
   #reduce(callable: unknown, args: unknown): unknown {
-    if (!(callable instanceof Global)) return new Reduced(callable, args);
-    if (callable.path === 'collections.defaultdict') return new Map();
-    if (callable.path !== 'collections.OrderedDict') return new Reduced(callable, args);
+    if (!(callable instanceof Global) || !DICTS.has(callable.path)) return new Reduced(callable, args);
     // Python 2 hands pairs over.
     const pairs = Array.isArray(args) && Array.isArray(args[0]) ? (args[0] as unknown[]) : [];
-    this.#count(pairs.length);
+    this.#count(MAP_VALUES + pairs.length);
     return new Map(
       pairs.filter((pair): pair is [unknown, unknown] => Array.isArray(pair) && pair.length === 2),
     );

@@ -88,9 +88,9 @@ def main():
         put(f"legacy-protocol{protocol}.pth", STATE, pickle_protocol=protocol, _use_new_zipfile_serialization=False)
 
     for prefix in ("module.", "_orig_mod.", "module._orig_mod.", "model.", "net.student."):
-        note = "FSDP" if prefix == "_orig_mod." else "prefix " + prefix.replace("_orig_mod.", "")
+        note = "FSDP" if prefix == "_orig_mod." else f'prefix "{prefix.replace("_orig_mod.", "")}"'
         put(f"prefix-{prefix}pth", prefixed(prefix), note=note)
-    put("prefix-with-counter.pth", {"n_averaged": torch.tensor(3), **prefixed("module.")}, note="prefix module.")
+    put("prefix-with-counter.pth", {"n_averaged": torch.tensor(3), **prefixed("module.")}, note='prefix "module."')
     put("prefix-within.pth", OrderedDict((n.replace("body.", "_orig_mod.body."), v) for n, v in STATE.items()), note="FSDP")
     put("prefix-two.pth", {**prefixed("model."), **prefixed("ema.")}, "one network but received 2, with the prefixes model., ema.")
     put("prefix-collision.pth", {**STATE, **prefixed("_orig_mod.")}, "one tensor of the name")
