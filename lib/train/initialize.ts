@@ -19,23 +19,27 @@ const MAX_VALUES = 2 ** 31 - 1;
  */
 export function initialState(config: ModelConfig, seed: number): Map<string, HostParameter> {
   const shapes = expectedShapes(config);
+  checkSizes(shapes);
   const state = new Map<string, HostParameter>();
   for (const [name, shape] of shapes) {
-    const data = new Float32Array(sizeOf(name, shape));
+    const data = new Float32Array(sizeOf(shape));
     fillOf(name, shape, shapes)(data, new RandomStream(seed ^ STREAM, hashOf(name)));
     state.set(name, { shape, data });
   }
   return state;
 }
 
-/** A tensor's values; ERR_NLRCNN_CONFIG where the config asks for more than an array can hold. */
-function sizeOf(name: string, shape: readonly number[]): number {
-  const size = shape.reduce((a, b) => a * b, 1);
-  if (size <= MAX_VALUES) return size;
-  throw new NlrcnnError(
-    'ERR_NLRCNN_CONFIG',
-    `Expected tensors of at most ${MAX_VALUES} values but ${name} of this config has shape [${shape.join(', ')}]`,
-  );
+const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+/** Before anything is drawn: ERR_NLRCNN_CONFIG where the config asks for more than an array can hold. */
+function checkSizes(shapes: ReadonlyMap<string, readonly number[]>): void {
+  for (const [name, shape] of shapes) {
+    if (sizeOf(shape) <= MAX_VALUES) continue;
+    throw new NlrcnnError(
+      'ERR_NLRCNN_CONFIG',
+      `Expected tensors of at most ${MAX_VALUES} values but ${name} of this config has shape [${shape.join(', ')}]`,
+    );
+  }
 }
 
 export interface AdaptedState {

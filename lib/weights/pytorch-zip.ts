@@ -1,4 +1,5 @@
 import yauzl from 'yauzl';
+import { NlrcnnError } from '../errors.js';
 import { type ByteSource, badWeights } from './byte-source.js';
 
 /** Where the bytes of an archive's file lie. */
@@ -68,6 +69,7 @@ function openZip(source: ByteSource, reader: SourceReader): Promise<yauzl.ZipFil
       { lazyEntries: true, autoClose: false },
       (error, zip) => {
         if (!error) return resolve(zip);
+        if (error instanceof NlrcnnError) return reject(error);
         const cut = /end of central directory/i.test(error.message);
         const what = cut
           ? 'the whole of a zip archive but its end is missing: it is cut short, download it again'
@@ -87,7 +89,12 @@ function readEntries(source: ByteSource, zip: yauzl.ZipFile): Promise<yauzl.Entr
     });
     zip.once('end', () => resolve(entries));
     zip.once('error', (error: Error) => {
-      reject(badWeights(source.name, `a sound zip archive (${error.message.slice(0, 200)})`, error));
+      const unread = error instanceof NlrcnnError;
+      reject(
+        unread
+          ? error
+          : badWeights(source.name, `a sound zip archive (${error.message.slice(0, 200)})`, error),
+      );
     });
     zip.readEntry();
   });

@@ -131,3 +131,11 @@ test('weights of another body are refused by name', (t) => {
       /backbone\.fpn\.inner_blocks\.0\.0\.weight of shape \[48, 64, 1, 1\] but received \[32, 64, 1, 1\]/,
   });
 });
+
+test('a config whose tensors no array can hold is refused', (t) => {
+  const huge = config({ num_classes: 100_000, box_head_fc: 65_536 });
+  t.throws(() => initialState(huge, 1), {
+    code: 'ERR_NLRCNN_CONFIG',
+    message: /fc7\.weight of this config has shape \[65536, 65536\]/,
+  });
+});
