@@ -18,10 +18,13 @@ export interface ByteSource {
 /** What a parser takes: bytes alone, or a source of them. */
 export type Bytes = Uint8Array | ByteSource;
 
+/** Characters of a message: names of tensors come from files, and may be of any length. */
+const MAX_MESSAGE = 20_000;
+
 /** `${name}: expected ${what}` as ERR_NLRCNN_WEIGHTS. */
 export function badWeights(name: string, what: string, cause?: unknown): NlrcnnError {
   const options = cause === undefined ? undefined : { cause };
-  return new NlrcnnError('ERR_NLRCNN_WEIGHTS', `${name}: expected ${what}`, options);
+  return new NlrcnnError('ERR_NLRCNN_WEIGHTS', `${name}: expected ${what.slice(0, MAX_MESSAGE)}`, options);
 }
 
 /** @throws NlrcnnError ERR_NLRCNN_IO for what cannot be opened, and for what is no regular file. */

@@ -34,7 +34,7 @@ export function currentNames(names: Iterable<string>, file: string): Map<string,
   for (const name of names) addName(own, name.replace(WRAPPERS, '$1'), name, file);
   const prefix = findPrefix([...own.keys()], file);
   const removed = [
-    ...(prefix === '' ? [] : [`their prefix "${prefix}"`]),
+    ...(prefix === '' ? [] : [`their prefix "${prefix.slice(0, 200)}"`]),
     ...([...own].some(([now, name]) => now !== name) ? ['what torch.compile or FSDP put into them'] : []),
   ];
   if (removed.length > 0) {
