@@ -41,20 +41,26 @@ export function countNonFinite(data: Float32Array): number {
   return count;
 }
 
-/** The exponent of NaN and infinity is all ones: adding one to it carries into the sign bit, cleared before. */
+const MAGNITUDE = 0x7fff_ffff;
+/** One in the exponent: that of NaN and infinity, all ones, carries into the sign bit. */
+const ONE = 0x80_0000;
+
+/** As fast as memory is read: eight values a turn, without a branch. */
 function isFinite32(data: Float32Array): boolean {
   const bits = new Int32Array(data.buffer, data.byteOffset, data.length);
-  const whole = bits.length & ~3;
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  for (let i = 0; i < whole; i += 4) {
-    a |= (bits[i]! & 0x7fff_ffff) + 0x80_0000;
-    b |= (bits[i + 1]! & 0x7fff_ffff) + 0x80_0000;
-    c |= (bits[i + 2]! & 0x7fff_ffff) + 0x80_0000;
-    d |= (bits[i + 3]! & 0x7fff_ffff) + 0x80_0000;
+  const whole = bits.length & ~7;
+  let carried = 0;
+  for (let i = 0; i < whole; i += 8) {
+    carried |=
+      ((bits[i]! & MAGNITUDE) + ONE) |
+      ((bits[i + 1]! & MAGNITUDE) + ONE) |
+      ((bits[i + 2]! & MAGNITUDE) + ONE) |
+      ((bits[i + 3]! & MAGNITUDE) + ONE) |
+      ((bits[i + 4]! & MAGNITUDE) + ONE) |
+      ((bits[i + 5]! & MAGNITUDE) + ONE) |
+      ((bits[i + 6]! & MAGNITUDE) + ONE) |
+      ((bits[i + 7]! & MAGNITUDE) + ONE);
   }
-  for (let i = whole; i < bits.length; i++) a |= (bits[i]! & 0x7fff_ffff) + 0x80_0000;
-  return (a | b | c | d) >= 0;
+  for (let i = whole; i < bits.length; i++) carried |= (bits[i]! & MAGNITUDE) + ONE;
+  return carried >= 0;
 }
