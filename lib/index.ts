@@ -70,6 +70,7 @@ export {
   type Segmentation,
   type SegmentOptions,
 } from './model.js';
+export type { Cap } from './models/caps.js';
 export type { ModelConfig, NonLocalRoiConfig } from './models/model-config.js';
 export { ops } from './ops/index.js';
 export { type SystemInfo, systemInfo } from './system-info.js';

@@ -1,4 +1,5 @@
 const NAMED = 3;
+const LONGEST = 120;
 
 /** Counts what is to be warned of and keeps the first few by name. */
 export class Tally {
@@ -11,7 +12,9 @@ export class Tally {
 
   add(name: string, times = 1): void {
     this.#count += times;
-    if (this.#first.length < NAMED) this.#first.push(name);
+    if (this.#first.length < NAMED) {
+      this.#first.push(name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name);
+    }
   }
 
   /** `annotations[0], annotations[7], …` */

@@ -137,7 +137,7 @@ export interface TrainingConfig {
   precision: Precision;
   /** Stages of the body that learn, counted from the last: 0 to 5. */
   trainable_backbone_layers: number;
-  /** Weights to begin with (.safetensors, .pth); null: random ones. */
+  /** Weights to begin with (safetensors or a PyTorch checkpoint); null: random ones. */
   init: string | null;
   checkpoint_every: number;
   /** Checkpoints kept, the newest. */
