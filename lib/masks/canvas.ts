@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import { NlrcnnError } from '../errors.js';
 import { decodeImage, type ImageInput, type Pixels } from '../images/decode.js';
 
 export interface PaintOptions {
@@ -18,17 +19,25 @@ export interface Canvas {
 }
 
 const COMFORTABLE = 768;
+/** Pixels of the largest canvas, which takes three bytes for each. */
+const MOST_PIXELS = 2 ** 29;
 
-/** A picture to draw on, enlarged `scale` times. */
+/** A picture to draw on, enlarged `scale` times; `size` is its own height and width. */
 export async function paintPicture(
   image: ImageInput,
   options: PaintOptions = {},
-): Promise<{ canvas: Canvas; scale: number }> {
+): Promise<{ canvas: Canvas; scale: number; size: [number, number] }> {
   const pixels = await decodeImage(image);
   const longest = Math.max(pixels.width, pixels.height);
   const scale = options.scale ?? Math.max(1, Math.ceil(COMFORTABLE / longest));
   const width = Math.round(pixels.width * scale);
   const height = Math.round(pixels.height * scale);
+  if (!(width >= 1 && height >= 1 && width * height <= MOST_PIXELS)) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_ARGUMENT',
+      `Expected a scale that gives 1 to 2^29 pixels but received ${scale} for ${pixels.height} × ${pixels.width} pixels`,
+    );
+  }
   const data = await sharp(toEightBit(pixels, options.percentiles), {
     raw: { width: pixels.width, height: pixels.height, channels: pixels.channels },
   })
@@ -36,7 +45,7 @@ export async function paintPicture(
     .toColourspace('srgb')
     .raw()
     .toBuffer();
-  return { canvas: { data, width, height }, scale };
+  return { canvas: { data, width, height }, scale, size: [pixels.height, pixels.width] };
 }
 
 export function toPng({ data, width, height }: Canvas): Promise<Buffer> {
