@@ -123,7 +123,8 @@ void decode(const Rle& rle, uint8_t* bitmap) {
   each_run(rle, [&](int64_t from, int64_t to) {
     for (int64_t x = from / rle.height; from < to; ++x) {
       const int64_t end = std::min(to, (x + 1) * rle.height);
-      for (uint8_t* at = bitmap + from % rle.height * rle.width + x; from < end; ++from, at += rle.width) *at = 1;
+      for (uint8_t* at = bitmap + from % rle.height * rle.width + x; from < end; ++from, at += rle.width)
+        *at = 1;
     }
   });
 }
