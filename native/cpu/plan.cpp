@@ -82,7 +82,7 @@ Status CpuPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& s
       return status;
     }
   }
-  char* arena = static_cast<char*>(device_->arena(std::max(arena_bytes_, kAlign)));
+  char* arena = static_cast<char*>(device_->arena(std::max<size_t>(arena_bytes_, kAlign)));
   if (!arena)
     return Status::error(Code::out_of_memory,
                          "Out of memory: " + std::to_string(arena_bytes_) + " bytes were asked for");
