@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <map>
 
 #include "cpu/onednn.h"
 #include "fuzz/calls.h"
@@ -11,6 +13,26 @@ namespace nlrcnn::fuzz {
 namespace {
 
 constexpr double kMostBytes = 1 << 20;  // of all values of a call that is run
+
+// With NLRCNN_FUZZ_TALLY set, says at the end how many calls of each op its contract refused, its kernel
+// refused, were too large to run, and ran: a target that runs nothing finds nothing.
+class Tally {
+ public:
+  enum Kind { refused, failed, large, ran };
+
+  void count(const std::string& op, Kind kind) { ++counts_[op][kind]; }
+  ~Tally() {
+    if (!std::getenv("NLRCNN_FUZZ_TALLY")) return;
+    for (const auto& [op, kinds] : counts_)
+      std::fprintf(stderr, "tally %s: %ld refused, %ld failed, %ld large, %ld ran\n", op.c_str(),
+                   kinds[refused], kinds[failed], kinds[large], kinds[ran]);
+  }
+
+ private:
+  std::map<std::string, std::array<long, 4>> counts_;
+};
+
+Tally tally;
 
 class Random {
  public:
@@ -57,7 +79,8 @@ void fill_integers(const Argument& argument, Data& data, int32_t* to, int64_t co
   if (data.chance(6) && count > 0) to[random.next() % count] = odd[data.byte() % std::size(odd)];
   // Windows of mask_targets: sizes above 0, an offset that mostly fits.
   if (argument.desc.shape.size() == 2 && argument.desc.shape[1] == 9)
-    for (int64_t i = 0; i < count; ++i) to[i] += i % 9 > 2 ? 1 : 0;
+    for (int64_t i = 0; i < count; ++i)
+      if (i % 9 > 2 && to[i] < 100) ++to[i];
 }
 
 std::shared_ptr<Storage> filled(const Argument& argument, Data& data) {
@@ -78,6 +101,13 @@ double bytes_of(const TensorDesc& desc) {
   return desc.layout == Layout::blocked ? bytes * 16 : bytes;
 }
 
+void describe(const Graph& graph, const Status& status) {
+  const OpCall& call = graph.steps.back().call;
+  std::fprintf(stderr, "%s: %s\n", call.name.c_str(), status.message.c_str());
+  for (size_t i = 0; i < call.in.size(); ++i)
+    if (call.has(i)) std::fprintf(stderr, "  %s\n", to_string(call.in[i].shape).c_str());
+}
+
 void run(const Call& call, Data& data) {
   Graph graph;
   graph.target.block = cpu::channel_block();
@@ -95,19 +125,21 @@ void run(const Call& call, Data& data) {
   auto out = graph.op(call.name, in, call.attrs);
   if (!out.ok()) {
     require(!out.status().message.empty(), "what is refused is refused with words");
-    return;
+    return tally.count(call.name, Tally::refused);
   }
   double bytes = 0;
   for (const Value& value : graph.values) bytes += bytes_of(value.desc);
-  if (bytes > kMostBytes) return;
+  if (bytes > kMostBytes) return tally.count(call.name, Tally::large);
   for (size_t i = 0; i < call.in.size(); ++i)
     if (call.in[i].present) graph.values[given[i]].storage = filled(call.in[i], data);
   std::vector<Tensor> made;
   const Status status = run_graph(graph, &made);
   if (!status.ok()) {
+    if (status.code == Code::internal) describe(graph, status);
     require(!status.message.empty() && status.code != Code::internal, "a kernel refuses with words");
-    return;
+    return tally.count(call.name, Tally::failed);
   }
+  tally.count(call.name, Tally::ran);
   for (int v : out.value()) require(made[v].storage != nullptr, "each output is made");
 }
 

@@ -6,9 +6,9 @@
 #include "cpu/device.h"
 #include "cuda/device.h"
 
-// What several threads do at once with devices, plans and memory: worker_threads, of which each enqueues, reads and
-// disposes while the devices' own threads run. Compiled with ThreadSanitizer, which finds races; beside that each test
-// checks what came out. `thread_test --fault` has a race on purpose.
+// What several threads do at once with devices, plans and memory: worker_threads, of which each enqueues,
+// reads and disposes while the devices' own threads run. Compiled with ThreadSanitizer, which finds races;
+// beside that each test checks what came out. `thread_test --fault` has a race on purpose.
 namespace nlrcnn {
 namespace {
 
@@ -73,7 +73,8 @@ Recorded record(const std::shared_ptr<Device>& device) {
   const auto values = values_from(1);
   const size_t bytes = values.size() * sizeof(float);
   auto weight = device->allocate(bytes);
-  check(weight.ok() && device->upload(weight.value()->data(), values.data(), bytes).ok(), "a weight is uploaded");
+  check(weight.ok() && device->upload(weight.value()->data(), values.data(), bytes).ok(),
+        "a weight is uploaded");
   Graph graph;
   graph.target = device->target();
   const TensorDesc desc{DType::f32, {kRows, kColumns}, Layout::plain};
@@ -116,7 +117,8 @@ void plans(const std::shared_ptr<Device>& device) {
         }));
         // As in JavaScript, where a plan that was disposed of is not asked.
         if (round != 2)
-          check(recorded.plan->arena_bytes() < 1 << 20 && recorded.plan->op_count() == 2, "a plan can be asked");
+          check(recorded.plan->arena_bytes() < 1 << 20 && recorded.plan->op_count() == 2,
+                "a plan can be asked");
         if (round == 2 && thread == 1 && i == 4)
           device->enqueue(pending.counted([plan = recorded.plan] { plan->dispose(); }));
         if (round == 3 && thread == 1 && i == 4) stop = true;
@@ -150,7 +152,8 @@ void eager(const std::shared_ptr<Device>& device) {
         std::vector<Tensor> outputs;
         check(device->run_once(std::move(graph), {value}, stop, &outputs).ok(), "an op runs");
         std::vector<float> read(ones.size());
-        check(device->download(read.data(), out->data(), bytes).ok() && read.back() == 3, "an op's values are right");
+        check(device->download(read.data(), out->data(), bytes).ok() && read.back() == 3,
+              "an op's values are right");
       }));
       last = out;  // the one before is freed here or on the device's thread
     }
@@ -184,9 +187,8 @@ void queue() {
 }
 
 void pool() {
-  const auto memory = std::make_shared<MemoryPool>([](size_t bytes) -> Result<std::shared_ptr<Storage>> {
-    return allocate_host(bytes);
-  });
+  const auto memory = std::make_shared<MemoryPool>(
+      [](size_t bytes) -> Result<std::shared_ptr<Storage>> { return allocate_host(bytes); });
   at_once([&](int thread) {
     std::vector<std::unique_ptr<Storage>> held;
     for (int i = 0; i < 200; ++i) {
