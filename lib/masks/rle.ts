@@ -12,6 +12,9 @@ export interface Rle {
 /** A closed outline: x0, y0, x1, y1, … in pixels, corners of pixels at whole numbers. */
 export type Ring = number[];
 
+/** So many IoUs are 2 GiB. */
+const MOST_PAIRS = 2 ** 28;
+
 /** pycocotools.mask.encode of one bitmap, [height, width] of zero and not zero. */
 export function encodeRle(bitmap: NdArray<Uint8Array>): Rle {
   const [height, width] = bitmap.shape as [number, number];
@@ -47,6 +50,7 @@ export function mergeRles(rles: readonly Rle[], { intersect = false } = {}): Rle
 /**
  * pycocotools.mask.iou: intersection over union of each pair, row-major [detections, groundTruths]; where the ground
  * truth is a crowd, over the detection's own area.
+ * @throws NlrcnnError ERR_NLRCNN_OUT_OF_MEMORY for more than 2^28 pairs.
  */
 export function rleIou(
   detections: readonly Rle[],
@@ -55,6 +59,12 @@ export function rleIou(
 ): NdArray<Float64Array> {
   const shape = [detections.length, groundTruths.length];
   if (shape[0] === 0 || shape[1] === 0) return ndarray(new Float64Array(0), shape);
+  if (shape[0]! * shape[1]! > MOST_PAIRS) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_OUT_OF_MEMORY',
+      `Expected at most 2^28 pairs of masks but received ${shape[0]} × ${shape[1]}`,
+    );
+  }
   const size = sharedSize([...detections, ...groundTruths]);
   const counts = (rles: readonly Rle[]) => rles.map((rle) => rle.counts);
   const flags = Uint8Array.from(crowd, Number);
@@ -74,12 +84,15 @@ export function rleFromBbox(bbox: readonly number[], size: Rle['size']): Rle {
 function sharedSize(rles: readonly Rle[]): Rle['size'] {
   const size = rles[0]?.size;
   if (!size) throw new NlrcnnError('ERR_NLRCNN_ARGUMENT', 'Expected at least one mask but received none');
-  const other = rles.find((rle) => rle.size[0] !== size[0] || rle.size[1] !== size[1]);
-  if (other) {
-    throw new NlrcnnError(
-      'ERR_NLRCNN_SHAPE',
-      `Expected masks of size [${size.join(', ')}] but received [${other.size.join(', ')}]`,
-    );
-  }
+  for (const rle of rles) checkSize(rle, size);
   return [...size];
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_SHAPE where a mask does not have `size`, [height, width]. */
+export function checkSize(rle: Rle, size: Rle['size']): void {
+  if (rle.size[0] === size[0] && rle.size[1] === size[1]) return;
+  throw new NlrcnnError(
+    'ERR_NLRCNN_SHAPE',
+    `Expected masks of size [${size.join(', ')}] but received [${rle.size.join(', ')}]`,
+  );
 }
