@@ -39,9 +39,27 @@ export class Data {
   }
 }
 
-const NUMBERS = [0, 1, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, -1e300, 5e-324, 65536, 255];
+const NUMBERS = [
+  0,
+  1,
+  -1,
+  0.5,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  -0,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  1e300,
+  -1e300,
+  5e-324,
+  65536,
+  255,
+];
 
-export const number = (data) => (data.oneIn(3) ? data.pick(NUMBERS) : data.int(2000) / (data.oneIn(4) ? 8 : 1) - (data.oneIn(4) ? 500 : 0));
+export const number = (data) =>
+  data.oneIn(3) ? data.pick(NUMBERS) : data.int(2000) / (data.oneIn(4) ? 8 : 1) - (data.oneIn(4) ? 500 : 0);
 
 const detached = () => {
   const array = new Float32Array(4);
@@ -67,7 +85,22 @@ const KINDS = [
   () => null,
   (data) => data.oneIn(2),
   number,
-  (data) => data.pick(['', 'a', '0', '12', 'cpu', 'cuda:0', 'coco', '__proto__', '\0', '/nowhere', 'é', '\ud800', '../..']),
+  (data) =>
+    data.pick([
+      '',
+      'a',
+      '0',
+      '12',
+      'cpu',
+      'cuda:0',
+      'coco',
+      '__proto__',
+      '\0',
+      '/nowhere',
+      'é',
+      '\ud800',
+      '../..',
+    ]),
   (data) => BigInt(data.int(1000)) - 10n,
   () => Symbol('s'),
   () => () => 1,
@@ -98,7 +131,12 @@ const KINDS = [
   () => new Error('an error'),
   () => Number,
   (data, depth) => data.list(4, () => anything(data, depth + 1)),
-  (data, depth) => ({ width: anything(data, depth + 1), height: anything(data, depth + 1), size: anything(data, depth + 1), detections: anything(data, depth + 1) }),
+  (data, depth) => ({
+    width: anything(data, depth + 1),
+    height: anything(data, depth + 1),
+    size: anything(data, depth + 1),
+    detections: anything(data, depth + 1),
+  }),
 ];
 
 /** A value of any type, hostile ones too. */
@@ -108,7 +146,8 @@ export function anything(data, depth = 0) {
 }
 
 /** `value`, or seldom (one in `n`) anything. */
-export const mostly = (data, value, n = 12) => (data.oneIn(n) ? anything(data) : typeof value === 'function' ? value() : value);
+export const mostly = (data, value, n = 12) =>
+  data.oneIn(n) ? anything(data) : typeof value === 'function' ? value() : value;
 
 /** An object whose values are made by `makers`, some left out, some anything. */
 export function options(data, makers) {

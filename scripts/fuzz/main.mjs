@@ -27,7 +27,9 @@ const numberOf = (name, fallback) => {
 };
 
 function usage(why) {
-  console.error(`${why}\nusage: npm run fuzz -- [--seconds N] [--runs N] [--seed S] [--target NAME]… [--input FILE] [--save DIR]`);
+  console.error(
+    `${why}\nusage: npm run fuzz -- [--seconds N] [--runs N] [--seed S] [--target NAME]… [--input FILE] [--save DIR]`,
+  );
   console.error(`targets: ${Object.keys(TARGETS).join(', ')}`);
   process.exit(2);
 }
@@ -63,7 +65,14 @@ async function fuzz(name, share) {
   for (let restart = 0; restart <= MOST_RESTARTS; restart++) {
     const left = share - (performance.now() - start) / 1000;
     if (restart > 0 && left < 1) break;
-    const job = { target: name, seed: (seed + restart) >>> 0, seconds: left, runs: runs - total.inputs, board, input: values.input };
+    const job = {
+      target: name,
+      seed: (seed + restart) >>> 0,
+      seconds: left,
+      runs: runs - total.inputs,
+      board,
+      input: values.input,
+    };
     const outcome = await watch({ ...job, skipCorpus: restart > 0 });
     total.inputs += outcome.inputs;
     total.ways = Math.max(total.ways, outcome.ways);
@@ -75,6 +84,8 @@ async function fuzz(name, share) {
     if (values.input !== undefined || !outcome.findings.some(({ fatal }) => fatal)) break;
   }
   const took = (performance.now() - start) / 1000;
-  console.log(`${name}: ${total.inputs} inputs in ${took.toFixed(1)} s, ${total.ways} outcomes, ${total.findings} findings`);
+  console.log(
+    `${name}: ${total.inputs} inputs in ${took.toFixed(1)} s, ${total.ways} outcomes, ${total.findings} findings`,
+  );
   return total;
 }

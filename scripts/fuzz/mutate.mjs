@@ -1,7 +1,9 @@
 /** What bytes, and JSON values, are changed into. All follows from the random numbers that are passed in. */
 
 const BYTES = [0, 1, 0x7f, 0x80, 0xff, 0x20, 0x30];
-const WORDS = [0, 1, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe, 0x10000, 0x40000000];
+const WORDS = [
+  0, 1, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe, 0x10000, 0x40000000,
+];
 /** Sizes of what is cut out, put in or repeated; mostly small. */
 const span = (random, most) => Math.min(most, 1 + random.int(random.chance(0.8) ? 16 : 512));
 
@@ -65,15 +67,63 @@ function changeOnce(random, bytes, others, dictionary) {
       if (others.length === 0) return bytes.subarray(0, at);
       const other = random.pick(others);
       const from = random.int(other.length + 1);
-      return replace(at, random.chance(0.5) ? bytes.length : at, other.subarray(from, from + 4 * span(random, 1024)));
+      return replace(
+        at,
+        random.chance(0.5) ? bytes.length : at,
+        other.subarray(from, from + 4 * span(random, 1024)),
+      );
     }
   }
 }
 
-const NUMBERS = [0, -0, 1, -1, 2, 0.5, 1e-320, 1e300, -1e300, 255, 256, 65536, 2 ** 31, -(2 ** 31), 2 ** 32, 2 ** 53, 1e21, 1e6];
-const TEXTS = ['', ' ', '0', '1', 'a', '__proto__', 'constructor', 'length', '../x', '/', '\0', 'NaN', 'é\u{1f600}', '\ud800', 'x'.repeat(300)];
+const NUMBERS = [
+  0,
+  -0,
+  1,
+  -1,
+  2,
+  0.5,
+  1e-320,
+  1e300,
+  -1e300,
+  255,
+  256,
+  65536,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 32,
+  2 ** 53,
+  1e21,
+  1e6,
+];
+const TEXTS = [
+  '',
+  ' ',
+  '0',
+  '1',
+  'a',
+  '__proto__',
+  'constructor',
+  'length',
+  '../x',
+  '/',
+  '\0',
+  'NaN',
+  'é\u{1f600}',
+  '\ud800',
+  'x'.repeat(300),
+];
 /** Of JSON texts, these are no JSON numbers; they are put in as text. */
-const RAW = ['NaN', 'Infinity', '-Infinity', '1e999', '-1e999', '00', '1e-999', '123456789012345678901234567890'];
+const RAW = [
+  'NaN',
+  'Infinity',
+  '-Infinity',
+  '1e999',
+  '-1e999',
+  '00',
+  '1e-999',
+  '123456789012345678901234567890',
+];
 
 const anyValue = (random, depth = 0) => {
   switch (random.int(depth > 2 ? 5 : 8)) {
@@ -117,8 +167,13 @@ function placesOf(root) {
 }
 
 /** JSON text with values exchanged, dropped, doubled, renamed or of another type; `keys` are names to put in. */
-export function mutateJson(random, bytes, { others = [], keys = [], maxLength = 65536, dictionary = [] } = {}) {
-  if (random.chance(0.25)) return mutateBytes(random, bytes, { others, maxLength, dictionary: [...RAW, ...dictionary] });
+export function mutateJson(
+  random,
+  bytes,
+  { others = [], keys = [], maxLength = 65536, dictionary = [] } = {},
+) {
+  if (random.chance(0.25))
+    return mutateBytes(random, bytes, { others, maxLength, dictionary: [...RAW, ...dictionary] });
   let root;
   try {
     root = JSON.parse(bytes.toString('utf8'));
@@ -142,18 +197,21 @@ export function mutateJson(random, bytes, { others = [], keys = [], maxLength = 
         break;
       case 2:
         if (Array.isArray(container)) container.push(structuredClone(container[key]));
-        else if (container !== holder) container[random.pick(keys.length > 0 ? keys : TEXTS)] = container[key];
+        else if (container !== holder)
+          container[random.pick(keys.length > 0 ? keys : TEXTS)] = container[key];
         break;
       case 3:
         if (typeof container[key] === 'number') container[key] = random.pick(NUMBERS);
-        else if (typeof container[key] === 'string') container[key] = mutateBytes(random, Buffer.from(container[key]), {}).toString();
+        else if (typeof container[key] === 'string')
+          container[key] = mutateBytes(random, Buffer.from(container[key]), {}).toString();
         else container[key] = anyValue(random);
         break;
       case 4:
         if (typeof container[key] === 'number') container[key] += random.pick([1, -1, 0.5, 1000]);
         break;
       case 5:
-        if (container !== holder && keys.length > 0 && !Array.isArray(container)) container[random.pick(keys)] = anyValue(random);
+        if (container !== holder && keys.length > 0 && !Array.isArray(container))
+          container[random.pick(keys)] = anyValue(random);
         break;
       default:
         container[key] = anyValue(random);

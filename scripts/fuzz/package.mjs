@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -15,4 +15,5 @@ export function scratch(name) {
 }
 
 /** The path of a file of test/fixtures. */
-export const fixture = (path) => join(dirname(createRequire(import.meta.url).resolve('../../package.json')), 'test', 'fixtures', path);
+export const fixture = (path) =>
+  join(dirname(createRequire(import.meta.url).resolve('../../package.json')), 'test', 'fixtures', path);

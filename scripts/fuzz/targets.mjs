@@ -8,7 +8,8 @@ export const TARGETS = {
   pytorch: () => import('./targets/pytorch.mjs'),
   coco: () => import('./targets/coco.mjs'),
   labelmaps: () => import('./targets/labelmaps.mjs'),
-  cityscapes: () => import('./targets/street-scenes.mjs').then(({ streetScenes }) => streetScenes('cityscapes')),
+  cityscapes: () =>
+    import('./targets/street-scenes.mjs').then(({ streetScenes }) => streetScenes('cityscapes')),
   kitti: () => import('./targets/street-scenes.mjs').then(({ streetScenes }) => streetScenes('kitti')),
   image: () => import('./targets/image.mjs'),
   ops: () => import('./targets/ops.mjs'),

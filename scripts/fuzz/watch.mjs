@@ -1,5 +1,14 @@
 import { fork } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -59,7 +68,11 @@ export async function watch(job) {
   // The shell sets the bound on memory and becomes the worker.
   const child = fork(WORKER, [JSON.stringify(job)], {
     execPath: '/bin/sh',
-    execArgv: ['-c', `ulimit -c 0; ulimit -d ${MOST_DATA}; exec "$0" --max-old-space-size=${MOST_HEAP} "$@"`, process.execPath],
+    execArgv: [
+      '-c',
+      `ulimit -c 0; ulimit -d ${MOST_DATA}; exec "$0" --max-old-space-size=${MOST_HEAP} "$@"`,
+      process.execPath,
+    ],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     env: { ...process.env, NLRCNN_FUZZ_BOARD: job.board },
   });
@@ -85,12 +98,16 @@ export async function watch(job) {
     stopped = `took more than ${processor - used >= MOST_SECONDS ? `${MOST_SECONDS} s of the processor` : `${MOST_WAIT} s`}`;
     child.kill('SIGKILL');
   }, 100);
+  // The last message may come behind the end of the process.
+  const channel = new Promise((resolve) => child.once('disconnect', resolve));
   const [code, signal] = await new Promise((resolve) => child.once('close', (...args) => resolve(args)));
+  await channel;
   clearInterval(timer);
   const crashed = code !== 0 && !stopped ? `ended the process (${signal ?? `exit code ${code}`})` : undefined;
   if (stopped || crashed || !summary) {
     const { count, input } = readBoard(job.board);
-    const what = `${stopped ?? crashed ?? 'ended the process without a word'}\n${crashed ? stderr : ''}`.trim();
+    const what =
+      `${stopped ?? crashed ?? 'ended the process without a word'}\n${crashed ? stderr : ''}`.trim();
     findings.push({ what, input: Buffer.from(input), fatal: true });
     summary ??= { inputs: Number(count), ways: 0 };
   }

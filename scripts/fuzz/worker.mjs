@@ -87,7 +87,10 @@ async function shrink(bytes, fault) {
 /** An error and where it came from, without the fuzzer's own part of the way. */
 function textOf(error) {
   const lines = String(error?.stack ?? error).split('\n');
-  return lines.filter((line) => !line.includes('fuzz/worker.mjs')).slice(0, 6).join('\n');
+  return lines
+    .filter((line) => !line.includes('fuzz/worker.mjs'))
+    .slice(0, 6)
+    .join('\n');
 }
 
 /** Runs an input; gives whether it went a new way. */
@@ -128,7 +131,13 @@ else {
 }
 await setImmediate();
 if (stray !== undefined) {
-  process.send({ finding: `an error that nobody awaits: ${textOf(stray)}`, input: current.toString('base64') });
+  process.send({
+    finding: `an error that nobody awaits: ${textOf(stray)}`,
+    input: current.toString('base64'),
+  });
 }
 await target.close?.();
-process.send({ done: true, inputs: count, seconds: (performance.now() - start) / 1000, ways: known.size }, () => process.exit(0));
+process.send(
+  { done: true, inputs: count, seconds: (performance.now() - start) / 1000, ways: known.size },
+  () => process.exit(0),
+);

@@ -10,7 +10,10 @@ export function unzip(bytes) {
       const [nameLength, extra, comment] = [28, 30, 32].map((offset) => bytes.readUInt16LE(at + offset));
       const [size, local] = [bytes.readUInt32LE(at + 20), bytes.readUInt32LE(at + 42)];
       const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
-      entries.push([bytes.subarray(at + 46, at + 46 + nameLength).toString('latin1'), bytes.subarray(start, start + size)]);
+      entries.push([
+        bytes.subarray(at + 46, at + 46 + nameLength).toString('latin1'),
+        bytes.subarray(start, start + size),
+      ]);
       at += 46 + nameLength + extra + comment;
     }
     return entries.length > 0 ? entries : undefined;

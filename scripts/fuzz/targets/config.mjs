@@ -7,11 +7,20 @@ const { expectedShapes } = load('weights/expected.js');
 const { parseTrainingConfig, applyOverride } = load('train/config.js');
 
 const model = parseConfig({ non_local_roi: { heads: ['box', 'mask'] } });
-const training = parseTrainingConfig({ data: { dir: '.', format: 'coco', train: 'a', val: 'b' }, model: { backbone: 'resnet18' } });
-const texts = [{}, model, { ...model, input_normalization: { percentiles: [1, 99.8] }, class_names: ['a'] }, training, { data: training.data, steps: 10 }];
+const training = parseTrainingConfig({ data: { dir: '.', format: 'coco' }, model: { backbone: 'resnet18' } });
+const texts = [
+  {},
+  model,
+  { ...model, input_normalization: { percentiles: [1, 99.8] }, class_names: ['a'] },
+  training,
+  { data: training.data, steps: 10 },
+];
 
 export const seeds = () => texts.map((value) => Buffer.from(JSON.stringify(value)));
-const keysOf = (value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value).flatMap(([key, own]) => [key, ...keysOf(own)]) : []);
+const keysOf = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.entries(value).flatMap(([key, own]) => [key, ...keysOf(own)])
+    : [];
 export const options = { keys: [...new Set([...keysOf(model), ...keysOf(training)])] };
 export const mutate = mutateJson;
 
@@ -32,7 +41,10 @@ export function run(bytes) {
     try {
       const config = parse(value);
       accepted++;
-      ensure(same(parse(JSON.parse(JSON.stringify(config))), config), `${parse.name} of what it gave is something else`);
+      ensure(
+        same(parse(JSON.parse(JSON.stringify(config))), config),
+        `${parse.name} of what it gave is something else`,
+      );
       if (parse === parseConfig) expectedShapes(config);
     } catch (error) {
       if (!error.code) throw error;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deflateSync, crc32, inflateSync } from 'node:zlib';
+import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { ensure } from '../findings.mjs';
 import { MOST_PIXELS } from '../limits.mjs';
 import { mutateBytes } from '../mutate.mjs';
@@ -17,7 +17,39 @@ export const seeds = () =>
     .map((name) => readFileSync(join(fixture('images'), name)))
     .filter(({ length }) => length < 4096);
 
-export const options = { dictionary: ['IHDR', 'PLTE', 'tRNS', 'IDAT', 'IEND', 'acTL', 'iCCP', 'eXIf', 'gAMA', '\xff\xd8', '\xff\xc0', '\xff\xc4', '\xff\xda', '\xff\xe1\x00\x20Exif\0\0', 'VP8 ', 'VP8L', 'VP8X', 'ALPH', 'ANIM', 'EXIF', 'II*\0', 'MM\0*', '\x00\x01', '\x01\x01', '\x12\x01', '\x11\x01', '\x1c\x01', '\x42\x01', '\x53\x01'] };
+export const options = {
+  dictionary: [
+    'IHDR',
+    'PLTE',
+    'tRNS',
+    'IDAT',
+    'IEND',
+    'acTL',
+    'iCCP',
+    'eXIf',
+    'gAMA',
+    '\xff\xd8',
+    '\xff\xc0',
+    '\xff\xc4',
+    '\xff\xda',
+    '\xff\xe1\x00\x20Exif\0\0',
+    'VP8 ',
+    'VP8L',
+    'VP8X',
+    'ALPH',
+    'ANIM',
+    'EXIF',
+    'II*\0',
+    'MM\0*',
+    '\x00\x01',
+    '\x01\x01',
+    '\x12\x01',
+    '\x11\x01',
+    '\x1c\x01',
+    '\x42\x01',
+    '\x53\x01',
+  ],
+};
 
 const SIGNATURE = 8;
 
@@ -52,15 +84,20 @@ export function mutate(random, bytes, given) {
   if (!chunks) return mutateBytes(random, bytes, given);
   const at = random.int(chunks.length);
   const [type, content] = chunks[at];
-  if (random.chance(0.1)) chunks.splice(at, 1);
-  else if (random.chance(0.1)) chunks.splice(random.int(chunks.length), 0, chunks[at]);
+  const choice = random.int(10);
+  if (choice === 0) chunks.splice(at, 1);
+  else if (choice === 1) chunks.splice(random.int(chunks.length), 0, chunks[at]);
   else if (type.toString() === 'IDAT' && random.chance(0.7)) {
     let pixels = content;
     try {
       pixels = inflateSync(content);
     } catch {}
     chunks[at] = [type, deflateSync(mutateBytes(random, pixels, { maxLength: 1e5 }))];
-  } else chunks[at] = [random.chance(0.1) ? Buffer.from(random.pick(['PLTE', 'tRNS', 'eXIf', 'IDAT'])) : type, mutateBytes(random, content, { maxLength: 4096 })];
+  } else
+    chunks[at] = [
+      random.chance(0.1) ? Buffer.from(random.pick(['PLTE', 'tRNS', 'eXIf', 'IDAT'])) : type,
+      mutateBytes(random, content, { maxLength: 4096 }),
+    ];
   return pngOf(bytes.subarray(0, SIGNATURE), chunks);
 }
 
@@ -75,7 +112,10 @@ export async function run(bytes) {
   }
   if (pixels) {
     const { data, width, height, channels } = pixels;
-    ensure(width >= 1 && height >= 1 && width * height <= MOST_PIXELS, () => `an image of ${width} × ${height} pixels`);
+    ensure(
+      width >= 1 && height >= 1 && width * height <= MOST_PIXELS,
+      () => `an image of ${width} × ${height} pixels`,
+    );
     ensure(data.length === width * height * channels, 'pixels that are not of the size of the image');
   }
   const path = join(folder, 'x.png');

@@ -16,12 +16,16 @@ const labels = readdirSync(fixture('datasets/labelmaps/labels')).sort();
 export const seeds = () => [
   Buffer.concat([Buffer.from([INDEX]), readFileSync(fixture('datasets/labelmaps/index.csv'))]),
   Buffer.from('\0id,split\na,train\n'),
-  ...labels.map((name) => Buffer.concat([Buffer.from([1]), readFileSync(fixture(join('datasets/labelmaps/labels', name)))])),
+  ...labels.map((name) =>
+    Buffer.concat([Buffer.from([1]), readFileSync(fixture(join('datasets/labelmaps/labels', name)))]),
+  ),
   ...['int32-big-endian.tif', 'float32-labels.tif', 'bits4.tif', 'gray4.png'].map((name) =>
     Buffer.concat([Buffer.from([1]), readFileSync(fixture(join('images', name)))]),
   ),
 ];
-export const options = { dictionary: ['id', 'split', ',', '\n', 'train', 'a', '../', '\0', 'IHDR', 'PLTE', 'tRNS', 'IDAT'] };
+export const options = {
+  dictionary: ['id', 'split', ',', '\n', 'train', 'a', '../', '\0', 'IHDR', 'PLTE', 'tRNS', 'IDAT'],
+};
 
 export async function run(bytes) {
   if (bytes[0] === INDEX) {

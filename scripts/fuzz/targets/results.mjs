@@ -17,12 +17,39 @@ const cut = (path, keys) => {
 export const seeds = () =>
   ['mixed', 'sparse', 'crowded'].flatMap((name) =>
     ['segm', 'bbox'].map((type) =>
-      Buffer.from(JSON.stringify({ type, truth: cut(`coco-eval/${name}.gt.json`, ['annotations', 'images']), results: cut(`coco-eval/${name}.results.json`, []) })),
+      Buffer.from(
+        JSON.stringify({
+          type,
+          truth: cut(`coco-eval/${name}.gt.json`, ['annotations', 'images']),
+          results: cut(`coco-eval/${name}.results.json`, []),
+        }),
+      ),
     ),
   );
 
-export const options = { keys: ['image_id', 'category_id', 'score', 'bbox', 'segmentation', 'size', 'counts', 'area', 'iscrowd', 'id', 'annotations', 'images', 'categories', 'file_name', 'width', 'height', 'name'] };
-export const mutate = (random, bytes, given) => (random.chance(0.9) ? mutateJson(random, bytes, given) : mutateBytes(random, bytes, given));
+export const options = {
+  keys: [
+    'image_id',
+    'category_id',
+    'score',
+    'bbox',
+    'segmentation',
+    'size',
+    'counts',
+    'area',
+    'iscrowd',
+    'id',
+    'annotations',
+    'images',
+    'categories',
+    'file_name',
+    'width',
+    'height',
+    'name',
+  ],
+};
+export const mutate = (random, bytes, given) =>
+  random.chance(0.9) ? mutateJson(random, bytes, given) : mutateBytes(random, bytes, given);
 
 export async function run(bytes) {
   let [type, truth, results] = ['segm', bytes, bytes];
@@ -35,5 +62,8 @@ export async function run(bytes) {
   writeFileSync(a, truth);
   writeFileSync(b, results);
   const { stats } = await evaluateCocoFiles(a, b, type);
-  ensure(stats.every((value) => value === -1 || (value >= 0 && value <= 1)), () => `evaluateCocoFiles gives ${stats}`);
+  ensure(
+    stats.every((value) => value === -1 || (value >= 0 && value <= 1)),
+    () => `evaluateCocoFiles gives ${stats}`,
+  );
 }

@@ -22,7 +22,10 @@ export function streetScenes(format) {
   for (const part of [images, labels]) mkdirSync(join(folder, part), { recursive: true });
   const fixtures = fixture(join('datasets', format));
   const maps = filesOf(fixtures, kitti ? /instance\/.*\.png$/ : /instanceIds\.png$/);
-  copyFileSync(filesOf(fixtures, kitti ? /image_2\/.*\.png$/ : /leftImg8bit\.png$/)[0], join(folder, images, image));
+  copyFileSync(
+    filesOf(fixtures, kitti ? /image_2\/.*\.png$/ : /leftImg8bit\.png$/)[0],
+    join(folder, images, image),
+  );
   return {
     seeds: () => [
       ...maps.map((path) => Buffer.concat([Buffer.from([1]), readFileSync(path)])),
