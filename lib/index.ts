@@ -1,6 +1,13 @@
 export type { DType, HostTensor, TypedArray } from './binding.js';
 export type { Augmentation, AugmentOptions, TrainingSample } from './datasets/augment.js';
-export type { Dataset, Instance, Sample, SampleReader } from './datasets/dataset.js';
+export type {
+  Dataset,
+  DatasetContents,
+  ExifSetting,
+  Instance,
+  Sample,
+  SampleReader,
+} from './datasets/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type DataPosition } from './datasets/loader.js';
 export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './datasets/open.js';
 export type { Device, DeviceOption, Precision } from './device.js';
@@ -63,6 +70,7 @@ export {
   type Segmentation,
   type SegmentOptions,
 } from './model.js';
+export type { Cap } from './models/caps.js';
 export type { ModelConfig, NonLocalRoiConfig } from './models/model-config.js';
 export { ops } from './ops/index.js';
 export { type SystemInfo, systemInfo } from './system-info.js';

@@ -15,6 +15,7 @@ import { maxPixelsOf } from './images/limits.js';
 import { Parameters } from './layers/parameters.js';
 import type { Rle } from './masks/rle.js';
 import { attentionRow } from './models/attention.js';
+import { type Cap, reachedCaps, warnOfCaps } from './models/caps.js';
 import { makeNetwork, type Network, type Results } from './models/mask-rcnn.js';
 import type { ModelConfig } from './models/model-config.js';
 import { PlanCache } from './models/plan-cache.js';
@@ -60,6 +61,12 @@ export interface Segmentation {
   height: number;
   /** By falling score. */
   detections: Detection[];
+  /**
+   * Keys of the model's config whose limit this image has reached, so that objects may be missing; absent where none is.
+   * `box_detections_per_img`: as many detections as it allows, all of at least `score`. `rpn_post_nms_top_n`: as many
+   * proposals, the last of them with an objectness of 0.5 or more.
+   */
+  capped?: readonly Cap[];
   milliseconds: { decode: number; network: number; total: number };
 }
 
@@ -172,12 +179,22 @@ export class Model implements Disposable {
     const { width, height } = pixels;
     const size = pictureSize(height, width, this.config);
     const outputs = await this.#planFor(pixels, size).run([pixels.data, geometryOf(size)]);
-    const detections = readDetections(outputs, this.config, height, width)
+    const [objectness, proposals] = outputs.splice(-2) as [HostTensor, HostTensor];
+    const found = readDetections(outputs, this.config, height, width);
+    const caps = reachedCaps(this.config, {
+      scores: found.map(({ score }) => score),
+      objectness,
+      proposals: Number(proposals.data[0]),
+      score: options.score,
+      most: options.maxDetections,
+    });
+    warnOfCaps(caps, this.config);
+    const detections = found
       .filter(({ score }) => score >= (options.score ?? 0))
       .slice(0, options.maxDetections);
     const end = performance.now();
     const milliseconds = { decode: decoded - start, network: end - decoded, total: end - start };
-    return { width, height, detections, milliseconds };
+    return { width, height, detections, ...(caps.length > 0 && { capped: caps }), milliseconds };
   }
 
   #decode(image: CapturedImage): Promise<Pixels> {
@@ -254,7 +271,9 @@ export class Model implements Disposable {
   }
 
   #planFor(pixels: Pixels, size: PictureSize): NativePlan {
-    return this.#plan(pixels, size, '', (_, results) => ({ outputs: detectionTensors(results) })).plan;
+    return this.#plan(pixels, size, '', (_, results) => ({
+      outputs: [...detectionTensors(results), results.proposalScores, results.proposalCount],
+    })).plan;
   }
 
   /** One plan serves all pictures of a padded size, as long as their pixels fit into its input. */

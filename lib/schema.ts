@@ -12,9 +12,32 @@ export interface Key<T> {
 }
 export type Schema<T> = { [K in keyof T]-?: Key<T> };
 
+/** Characters of a value in messages. */
+const MAX_PREVIEW = 80;
+/** Values within a value that a message looks at. */
+const MAX_VISITED = 200;
+/** Longest key that may be a misspelt one. */
+const MAX_KEY = 64;
+
+/** The beginning of a value as JSON, however large, deep or circular it is. */
+function preview(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  let visited = 0;
+  const brief = (_: string, own: unknown) => {
+    if (++visited > MAX_VISITED) return '…';
+    if (typeof own === 'string') return own.slice(0, MAX_PREVIEW);
+    return typeof own === 'bigint' ? String(own) : own;
+  };
+  try {
+    return (JSON.stringify(value, brief) ?? String(value)).slice(0, MAX_PREVIEW);
+  } catch {
+    return 'what is no JSON';
+  }
+}
+
 export function fail(path: string, expected: string, value: unknown): never {
-  const received = JSON.stringify(value)?.slice(0, 80) ?? String(value);
-  throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected ${expected} for ${path} but received ${received}`);
+  const message = `Expected ${expected} for ${path} but received ${preview(value)}`;
+  throw new NlrcnnError('ERR_NLRCNN_CONFIG', message);
 }
 
 export const oneOf =
@@ -39,12 +62,13 @@ export const number =
     }
   };
 
-/** An array of `length` (or of at least one) values that each pass. */
+/** An array of `length` (or of at least one, at most `most`) values that each pass. */
 export const list =
-  (check: Check, length?: number): Check =>
+  (check: Check, length?: number, most = Number.POSITIVE_INFINITY): Check =>
   (value, path) => {
-    const wanted = length ?? 'one or more';
-    if (!Array.isArray(value) || value.length === 0 || (length !== undefined && value.length !== length)) {
+    const wanted = length ?? (most === Number.POSITIVE_INFINITY ? 'one or more' : `1 to ${most}`);
+    const fits = Array.isArray(value) && value.length > 0 && value.length <= most;
+    if (!fits || (length !== undefined && value.length !== length)) {
       fail(path, `an array of ${wanted} values`, value);
     }
     value.forEach((item, i) => {
@@ -98,9 +122,11 @@ export function fill<T>(value: unknown, schema: Schema<T>, prefix: string): T {
   const keys = Object.keys(schema);
   for (const key of Object.keys(value)) {
     if (keys.includes(key)) continue;
-    const near = closest(key, keys);
-    const hint = distance(key, near) <= Math.max(2, key.length / 3) ? `; did you mean ${prefix}${near}?` : '';
-    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected a known key but received ${prefix}${key}${hint}`);
+    const near = closest(key.slice(0, MAX_KEY), keys);
+    const isNear = key.length <= MAX_KEY && distance(key, near) <= Math.max(2, key.length / 3);
+    const hint = isNear ? `; did you mean ${prefix}${near}?` : '';
+    const received = `${prefix}${key.slice(0, MAX_PREVIEW)}${hint}`;
+    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `Expected a known key but received ${received}`);
   }
   const given = value as Partial<T>;
   const out: Record<string, unknown> = {};

@@ -120,7 +120,8 @@ function note(what, ok, { end, errors }) {
   process.stdout.write(`${what}: ended with ${end}\n${errors.slice(-600)}\n`);
 }
 
-const ending = (code) => `data:text/javascript,setTimeout(() => { ${code} }, ${Math.ceil(Math.random() * 900)})`;
+const ending = (code) =>
+  `data:text/javascript,setTimeout(() => { ${code} }, ${Math.ceil(Math.random() * 900)})`;
 
 for (const device of values.device.split(',')) {
   for (const kind of values.kinds.split(',')) {

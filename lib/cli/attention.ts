@@ -17,7 +17,7 @@ Options:
   --roi K          the detection
   --head HEAD      box or mask: the block before this head; default mask where the model has it there
   --model NAME     a model of the package; default ${DEFAULT_MODEL}
-  --weights FILE   your own weights, .safetensors or .pth
+  --weights FILE   your own weights, safetensors or a PyTorch checkpoint
   --config FILE    their config.json; default: beside the weights
   --device DEVICE  auto, cpu, cuda or cuda:N; default auto
   --out DIR        where results go; default .

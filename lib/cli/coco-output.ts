@@ -1,8 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { matchLabels, nameSome } from '../datasets/classes.js';
-import { type CocoFile, type CocoImage, parseCocoFile } from '../datasets/coco.js';
-import { readText } from '../datasets/files.js';
+import { type CocoFile, type CocoImage, readCocoFile } from '../datasets/coco-file.js';
 import { ImageNames } from '../datasets/image-names.js';
 import { NlrcnnError } from '../errors.js';
 import { toCocoDataset, toCocoResults } from '../masks/coco-results.js';
@@ -22,7 +21,7 @@ export interface GroundTruthImages {
  * lists several of alike.
  */
 export async function findInGroundTruth(file: string, images: readonly string[]): Promise<GroundTruthImages> {
-  const truth = parseCocoFile(await readText(file), file, { fileNames: true, sizes: false });
+  const truth = await readCocoFile(file, { images: ['file_name'] });
   const names = new ImageNames(truth.images, file);
   const found = new Map(images.map((image) => [image, names.find(resolve(image))]));
   const owners = new Map<CocoImage['id'], string>();

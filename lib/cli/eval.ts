@@ -1,6 +1,7 @@
 import { nameSome, onlyClass } from '../datasets/classes.js';
 import { type DatasetFormat, openDataset } from '../datasets/open.js';
 import { fitDataset } from '../datasets/relabel.js';
+import { imageOf } from '../datasets/sample-image.js';
 import type { DeviceOption } from '../device.js';
 import { COCO_STATS } from '../evaluate/coco.js';
 import { evaluateCocoFiles } from '../evaluate/coco-files.js';
@@ -17,7 +18,7 @@ is a list has ids alone.
 
 Options:
   --gt FILE, --results FILE   COCO instances and results: a list, or a data set as segment --format coco writes it
-  --type segm,bbox            what to compare; default segm
+  --type segm,bbox            what to compare; default segm, and with --data all that the model finds
   --data DIR                  a data set, with --format coco, labelmaps, cityscapes or kitti, and --split
   --model NAME                a bundled model; default the first. Or --weights FILE with --config FILE
   --class-name NAME           labelmaps: what the objects are; default the model's class, where it has one
@@ -25,6 +26,7 @@ Options:
   --metric coco,stardist,cityscapes
                               default coco. stardist: TP / (TP + FP + FN) by IoU, of masks as one label map; cityscapes: AP and
                               AP50 as its benchmark has them
+  --exif apply,ignore         whether images are turned upright by their EXIF orientation, as their annotations count pixels
   --score S                   detections above this count for stardist; default 0.5
   --device DEVICE             auto, cpu, cuda or cuda:N; default auto
   --json                      print JSON alone
@@ -44,6 +46,7 @@ const OPTIONS = {
   'class-name': { type: 'string' },
   'ignore-classes': { type: 'string' },
   metric: { type: 'string' },
+  exif: { type: 'string' },
   score: { type: 'string' },
   device: { type: 'string' },
   json: { type: 'boolean' },
@@ -106,9 +109,15 @@ async function ofDataset(values: Values, signal: AbortSignal): Promise<Report> {
   const [known] = listFlag('format', format, FORMATS);
   const metrics = listFlag('metric', values.metric ?? 'coco', METRICS);
   const score = numberFlag('score', values.score, 0, 1) ?? 0.5;
+  const [exif] = values.exif === undefined ? [] : listFlag('exif', values.exif, ['apply', 'ignore'] as const);
   using model = await loadModel({ model: name, weights, config, device: device as DeviceOption | undefined });
+  const found: readonly (typeof TYPES)[number][] =
+    model.config.architecture === 'maskrcnn' ? TYPES : ['bbox'];
+  const kinds = values.type === undefined ? found : listFlag('type', values.type, found);
+  const masks =
+    kinds.includes('segm') || metrics.some((metric) => metric !== 'coco') ? 'required' : 'optional';
   const className = values['class-name'] ?? onlyClass(model.config);
-  const opened = await openDataset({ format: known!, data: data!, split, className });
+  const opened = await openDataset({ format: known!, data: data!, split, className, masks, exif });
   const ignore = values['ignore-classes']?.split(',');
   const hint = `leave its objects out with --ignore-classes${known === 'labelmaps' ? ', or name them with --class-name' : ''}`;
   const { dataset, labels, unused, notes } = fitDataset(opened, model.config, { ignore, hint });
@@ -119,13 +128,12 @@ async function ofDataset(values: Values, signal: AbortSignal): Promise<Report> {
   try {
     for (let i = 0; i < dataset.length; i++) {
       const sample = await dataset.sample(i);
-      pictures.push({ sample, result: await model.segment(sample.image, { signal }) });
+      pictures.push({ sample, result: await model.segment(await imageOf(sample), { signal }) });
       progress.step();
     }
   } finally {
     progress.stop();
   }
-  const kinds = model.config.architecture === 'maskrcnn' ? TYPES : (['bbox'] as const);
   const numbers = evaluatePictures(pictures, labels, { metrics, kinds, score });
   const report: Report = {};
   for (const kind of kinds) {

@@ -65,6 +65,9 @@ async function suggest(
   for (const override of overrides) if (override.startsWith('data.')) applyOverride(given, override);
   const data = given.data as Partial<DataConfig>;
   const settings = parseTrainingConfig(given).data;
-  const dataset = withoutClasses(await openSplit(settings, 'train'), settings.ignore_classes);
+  const dataset = withoutClasses(
+    await openSplit(settings, 'train', { masks: 'optional' }),
+    settings.ignore_classes,
+  );
   return suggestConfig(await surveyDataset(dataset), dataset.classNames, data);
 }

@@ -8,6 +8,7 @@ import { evaluate } from './eval.js';
 import { initConfig } from './init-config.js';
 import { segment } from './segment.js';
 import { train } from './train.js';
+import { printWarnings } from './warnings.js';
 
 interface Command {
   summary: string;
@@ -62,6 +63,7 @@ async function main([name, ...args]: string[]): Promise<number> {
   return command.run(args, abort.signal);
 }
 
+printWarnings();
 main(process.argv.slice(2)).then(
   (code) => {
     process.exitCode = code;

@@ -56,7 +56,7 @@ export function resultNames(images: readonly string[]): string[] {
 export function toJson(
   image: string,
   model: Model,
-  { width, height, milliseconds, detections }: Segmentation,
+  { width, height, milliseconds, detections, capped }: Segmentation,
 ) {
   const { name, device, precision } = model;
   return {
@@ -67,6 +67,7 @@ export function toJson(
     device,
     precision,
     milliseconds,
+    ...(capped && { capped }),
     detections,
   };
 }

@@ -22,7 +22,7 @@ Finds the objects of pictures (JPEG, PNG, WebP, TIFF). By default writes NAME.js
 
 Options:
   --model NAME           a model of the package (${bundledModels().join(', ')}); default ${DEFAULT_MODEL}
-  --weights FILE         your own weights, .safetensors or .pth, with torchvision's names
+  --weights FILE         your own weights, safetensors or a PyTorch checkpoint, with torchvision's names
   --config FILE          their config.json; default: beside the weights
   --device DEVICE        auto, cpu, cuda or cuda:N; default auto
   --precision P          fp32, bf16, fp16 or tf32; default fp32

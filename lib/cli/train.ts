@@ -94,7 +94,7 @@ async function readConfig(file: string): Promise<Record<string, unknown>> {
     );
   }
   try {
-    const value = JSON.parse(text);
+    const value = JSON.parse(text.replace(/^\uFEFF/, ''));
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch (cause) {
     throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${file}: expected JSON (${(cause as Error).message})`, {

@@ -136,7 +136,7 @@ export function drawAugmentation(
  * Turn, flip, resize (pixels bilinear as op `preprocess`, masks to the nearest pixel), crop, brightness, contrast.
  *
  * Without `crop`, boxes are the annotated ones, transformed and clipped to the picture (where nothing is left of one, around
- * its mask); with it they are around what is left of the masks. Objects without a pixel are dropped, and pieces as `minArea`
+ * its mask); with it they are around what is left of the masks, or of the box where that is all there is. Objects without a pixel are dropped, and pieces as `minArea`
  * says.
  */
 export function augmentSample(
@@ -149,7 +149,12 @@ export function augmentSample(
   const pixels = gatherPixels(normalizePixels(sample), sample.width, channels, geometry, fill);
   adjustColor(pixels, channels, geometry, augmentation);
   const { kept, masks, bounds } = instanceMasks(sample, geometry, minArea);
-  const boxes = crop ? bounds : kept.map((g, k) => annotatedBox(sample, g, geometry) ?? bounds[k]!);
+  const boxes = kept.map((g, k) => {
+    if (!crop) return annotatedBox(sample, g, geometry.width, geometry.height, geometry) ?? bounds[k]!;
+    if (!sample.boxOnly[g]) return bounds[k]!;
+    // Its mask is the box rounded to pixels.
+    return annotatedBox(sample, g, geometry.x.inside, geometry.y.inside, geometry) ?? bounds[k]!;
+  });
   return {
     id,
     name,
@@ -164,11 +169,18 @@ export function augmentSample(
   };
 }
 
-function annotatedBox({ boxes }: DecodedSample, g: number, geometry: Geometry) {
+/** What of an annotated box lies in the first columns and rows of the result. */
+function annotatedBox(
+  { boxes }: DecodedSample,
+  g: number,
+  width: number,
+  height: number,
+  geometry: Geometry,
+): number[] | undefined {
   const box = mapBox(geometry, [boxes[4 * g]!, boxes[4 * g + 1]!, boxes[4 * g + 2]!, boxes[4 * g + 3]!]);
   const clip = (value: number, most: number) => Math.fround(Math.min(Math.max(value, 0), most));
-  const [x1, x2] = [clip(box[0], geometry.width), clip(box[2], geometry.width)];
-  const [y1, y2] = [clip(box[1], geometry.height), clip(box[3], geometry.height)];
+  const [x1, x2] = [clip(box[0], width), clip(box[2], width)];
+  const [y1, y2] = [clip(box[1], height), clip(box[3], height)];
   return x1 < x2 && y1 < y2 ? [x1, y1, x2, y2] : undefined;
 }
 

@@ -4,6 +4,7 @@ import { captureImage, type Pixels } from '../images/input.js';
 import { decompressCounts } from '../masks/runs.js';
 import type { ModelConfig } from '../models/model-config.js';
 import type { Sample } from './dataset.js';
+import { checkImageSize } from './sample-image.js';
 
 type Normalization = ModelConfig['input_normalization'];
 
@@ -22,6 +23,8 @@ export interface DecodedSample {
   labels: Int32Array;
   /** [G] of 0 and 1. */
   crowd: Uint8Array;
+  /** [G] of 0 and 1: the mask is no more than the box. */
+  boxOnly: Uint8Array;
   /** [G, 4] as annotated. */
   boxes: Float64Array;
   /** [G, 4] around the mask's pixels; x2 = 0 where it has none. */
@@ -38,13 +41,11 @@ export interface DecodedSample {
  */
 export async function decodeSample(sample: Sample, normalization: Normalization): Promise<DecodedSample> {
   const { id, name, width, height } = sample;
-  const picture = await decodeCaptured(captureImage(sample.image), { scaled: normalization === 'none' });
-  if (picture.width !== width || picture.height !== height) {
-    throw new NlrcnnError(
-      'ERR_NLRCNN_DATASET',
-      `Expected ${name} to be ${width} × ${height} as its annotations say but it is ${picture.width} × ${picture.height}`,
-    );
-  }
+  const picture = await decodeCaptured(captureImage(sample.image), {
+    scaled: normalization === 'none',
+    orient: sample.exif !== 'ignore',
+  });
+  checkImageSize(sample, picture);
   if (picture.data instanceof Float32Array && !picture.data.every(Number.isFinite)) {
     throw new NlrcnnError(
       'ERR_NLRCNN_IMAGE',
@@ -75,6 +76,7 @@ export function shareSample(sample: DecodedSample): { sample: DecodedSample; byt
   for (const key of ['labels', 'bounds'] as const) shared[key] = share(sample[key]);
   for (const key of ['runs', 'first'] as const) shared[key] = share(sample[key]);
   shared.crowd = share(sample.crowd);
+  shared.boxOnly = share(sample.boxOnly);
   shared.boxes = share(sample.boxes);
   return { sample: shared, bytes };
 }
@@ -129,6 +131,7 @@ function decodeInstances({ name, width, height, instances }: Sample) {
   return {
     labels: Int32Array.from(instances, ({ label }) => label),
     crowd: Uint8Array.from(instances, ({ crowd }) => Number(crowd)),
+    boxOnly: Uint8Array.from(instances, ({ boxOnly = false }) => Number(boxOnly)),
     boxes,
     bounds,
     runs: Uint32Array.from(runs),

@@ -15,10 +15,10 @@ export function firstExisting(what: string, candidates: readonly string[]): stri
   );
 }
 
-/** @throws NlrcnnError ERR_NLRCNN_IO that names the file. */
+/** UTF-8 text, without a byte-order mark. @throws NlrcnnError ERR_NLRCNN_IO that names the file. */
 export async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
   } catch (cause) {
     throw new NlrcnnError('ERR_NLRCNN_IO', `${path} cannot be read (${(cause as Error).message})`, { cause });
   }

@@ -1,6 +1,6 @@
 import { NlrcnnError } from '../errors.js';
 import { nameSome } from './classes.js';
-import type { CocoImage } from './coco.js';
+import type { CocoImage } from './coco-file.js';
 
 interface Listed {
   image: CocoImage;

@@ -3,7 +3,7 @@ import { readImageFile } from '../images/decode.js';
 import { maxPixelsOf } from '../images/limits.js';
 import { readSamples, type Samples } from '../images/samples.js';
 import { compressCounts } from '../masks/runs.js';
-import type { Instance } from './dataset.js';
+import type { ExifSetting, Instance } from './dataset.js';
 
 /** One label per pixel, row-major. */
 export interface LabelImage {
@@ -23,12 +23,13 @@ const LARGEST = 2 ** 32 - 1;
  *
  * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE or, where its values are no labels, ERR_NLRCNN_DATASET.
  */
-export async function readLabelImage(path: string): Promise<LabelImage> {
+export async function readLabelImage(path: string, exif?: ExifSetting): Promise<LabelImage> {
   const bytes = await readImageFile(path);
   const samples = await readSamples(bytes, path, {
     maxPixels: maxPixelsOf(undefined),
     stored: true,
     onePage: true,
+    orient: exif !== 'ignore',
   });
   const { width, height, channels, lossy } = samples;
   if (channels !== 1) throw noLabels(path, channels === 3 ? 'colours' : 'CMYK colours');

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { NlrcnnError } from '../errors.js';
-import type { Dataset, Sample } from './dataset.js';
+import type { Dataset, ExifSetting, Sample } from './dataset.js';
 import { byCodeUnit, firstExisting, picturesByStem, readText } from './files.js';
 import { instancesOf, readLabelImage } from './label-image.js';
 import { datasetOf } from './records.js';
@@ -15,12 +15,15 @@ export interface LabelMapOptions {
   labels?: string | undefined;
   /** What the objects are called. Default: object */
   className?: string | undefined;
+  /** See OpenDatasetOptions. */
+  exif?: ExifSetting | undefined;
 }
 
 interface LabelMapRecord {
   id: string;
   image: string;
   labels: string;
+  exif: ExifSetting | undefined;
 }
 
 /**
@@ -35,7 +38,7 @@ interface LabelMapRecord {
  * @throws NlrcnnError ERR_NLRCNN_IO for missing folders, ERR_NLRCNN_DATASET for an index that cannot be used.
  */
 export async function openLabelMaps(options: LabelMapOptions): Promise<Dataset> {
-  const { split, labels, className = 'object' } = options;
+  const { split, labels, className = 'object', exif } = options;
   const data = resolve(options.data);
   const index = join(data, 'index.csv');
   const perSplit = split !== undefined && !existsSync(index);
@@ -51,6 +54,7 @@ export async function openLabelMaps(options: LabelMapOptions): Promise<Dataset> 
       id,
       image: images.get(id) ?? join(root, 'images', `${id}.png`),
       labels: maps.get(id) ?? join(folder, `${id}.png`),
+      exif,
     }),
   );
   if (records.length === 0) {
@@ -69,10 +73,11 @@ export async function openLabelMaps(options: LabelMapOptions): Promise<Dataset> 
 }
 
 /** @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE, ERR_NLRCNN_DATASET, each with the file. */
-export async function readSample({ id, image, labels }: LabelMapRecord): Promise<Sample> {
-  const map = await readLabelImage(labels);
+export async function readSample({ id, image, labels, exif }: LabelMapRecord): Promise<Sample> {
+  const map = await readLabelImage(labels, exif);
   const instances = instancesOf(map, (value) => (value === 0 ? null : { label: 1, crowd: false }));
-  return { id, name: basename(image), image, width: map.width, height: map.height, instances };
+  const { width, height } = map;
+  return { id, name: basename(image), image, width, height, instances, ...(exif && { exif }) };
 }
 
 async function labelFolder(root: string, split: string | undefined): Promise<string> {

@@ -3,6 +3,7 @@ import { invalidArgument, NlrcnnError } from '../errors.js';
 import { captureImage, inputOf } from '../images/input.js';
 import type { ModelConfig } from '../models/model-config.js';
 import { RandomStream } from '../random.js';
+import { warnOnce } from '../warnings.js';
 import { type AugmentOptions, checkAugmentOptions, type TrainingSample } from './augment.js';
 import type { Dataset } from './dataset.js';
 import type { DecodedSample } from './decoded.js';
@@ -34,7 +35,7 @@ export interface DataLoaderOptions {
   epochs?: number | undefined;
   /** What a picture or annotation that cannot be read does: `skip` puts another sample, drawn by the seed, in its place. Default: fail */
   onError?: 'fail' | 'skip' | undefined;
-  /** Told of each skipped sample once. Default: process.emitWarning */
+  /** Told of each skipped sample once. Default: a warning of the process, NLRCNN_SKIPPED */
   onSkip?: ((error: Error, index: number) => void) | undefined;
   /** Bytes of decoded samples that may be kept for later epochs, shared by all workers. Default: 256 MiB */
   cache?: number | undefined;
@@ -97,8 +98,7 @@ export class DataLoader implements AsyncIterable<Batch> {
       onError: options.onError ?? 'fail',
       cache: options.cache ?? CACHE,
     };
-    this.#onSkip =
-      options.onSkip ?? ((error) => process.emitWarning(error.message, { code: 'NLRCNN_SKIPPED' }));
+    this.#onSkip = options.onSkip ?? ((error) => warnOnce('NLRCNN_SKIPPED', error.message));
     this.#signal = options.signal;
     this.#check();
     this.#signal?.addEventListener('abort', this.#abort);

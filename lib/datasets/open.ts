@@ -1,10 +1,12 @@
 import { invalidArgument } from '../errors.js';
 import { openCoco } from './coco.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, ExifSetting } from './dataset.js';
 import { openLabelMaps } from './label-maps.js';
 import { openCityscapes, openKitti } from './street-scenes.js';
 
 const FORMATS = { coco: openCoco, labelmaps: openLabelMaps, cityscapes: openCityscapes, kitti: openKitti };
+
+const CHOICES = { masks: ['required', 'optional'], exif: ['apply', 'ignore'] } as const;
 
 export type DatasetFormat = keyof typeof FORMATS;
 
@@ -23,6 +25,13 @@ export interface OpenDatasetOptions {
   labels?: string | undefined;
   /** labelmaps: what the objects are called. Default: object */
   className?: string | undefined;
+  /**
+   * coco: whether every object must have a mask. With `optional`, an object without one has the rectangle of its box as mask and
+   * `boxOnly` set: enough for Faster R-CNN and the evaluation of boxes. Default: required
+   */
+  masks?: 'required' | 'optional' | undefined;
+  /** What an EXIF orientation does; see ExifSetting. Default: apply, with a warning where that cannot be checked */
+  exif?: ExifSetting | undefined;
 }
 
 /**
@@ -33,6 +42,12 @@ export interface OpenDatasetOptions {
 export async function openDataset(options: OpenDatasetOptions): Promise<Dataset> {
   if (!Object.hasOwn(FORMATS, options.format)) {
     throw invalidArgument(`one of ${Object.keys(FORMATS).join(', ')}`, 'format', options.format);
+  }
+  for (const [name, values] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly string[]][]) {
+    const value = options[name];
+    if (value !== undefined && !values.includes(value)) {
+      throw invalidArgument(`one of ${values.join(', ')}`, name, value);
+    }
   }
   return FORMATS[options.format](options);
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { NlrcnnError } from '../errors.js';
 import { mergeRles } from '../masks/rle.js';
-import type { Dataset, Sample } from './dataset.js';
+import type { Dataset, ExifSetting, Sample } from './dataset.js';
 import { listPictures, readText } from './files.js';
 import { instancesOf, type Meaning, readLabelImage } from './label-image.js';
 import { datasetOf } from './records.js';
@@ -10,6 +10,8 @@ import { datasetOf } from './records.js';
 export interface StreetSceneOptions {
   data: string;
   split?: string | undefined;
+  /** See OpenDatasetOptions. */
+  exif?: ExifSetting | undefined;
 }
 
 /** Cityscapes' classes with instances that its benchmark scores, by its label ids; KITTI uses the same. */
@@ -53,6 +55,7 @@ interface StreetScene {
   id: string;
   image: string;
   labels: string;
+  exif: ExifSetting | undefined;
 }
 
 /**
@@ -60,7 +63,7 @@ interface StreetScene {
  * `gtFine/SPLIT/CITY/NAME_gtFine_instanceIds.png`. The eight classes of its benchmark; groups are crowds.
  * @throws NlrcnnError ERR_NLRCNN_IO for a missing folder, ERR_NLRCNN_DATASET for one without pictures.
  */
-export async function openCityscapes({ data, split = 'train' }: StreetSceneOptions): Promise<Dataset> {
+export async function openCityscapes({ data, split = 'train', exif }: StreetSceneOptions): Promise<Dataset> {
   const [images, labels] = ['leftImg8bit', 'gtFine'].map((part) => resolve(data, part, split)) as [
     string,
     string,
@@ -76,6 +79,7 @@ export async function openCityscapes({ data, split = 'train' }: StreetSceneOptio
       id: basename(stem),
       image: join(images, `${stem}${suffix}`),
       labels: join(labels, `${stem}_gtFine_instanceIds.png`),
+      exif,
     })),
   );
 }
@@ -85,7 +89,7 @@ export async function openCityscapes({ data, split = 'train' }: StreetSceneOptio
  * archive has no other split with labels; `data/SPLIT.txt` makes one, with a NAME a line.
  * @throws NlrcnnError ERR_NLRCNN_IO for a missing folder, ERR_NLRCNN_DATASET for one without pictures.
  */
-export async function openKitti({ data, split = 'training' }: StreetSceneOptions): Promise<Dataset> {
+export async function openKitti({ data, split = 'training', exif }: StreetSceneOptions): Promise<Dataset> {
   const list = resolve(data, `${split}.txt`);
   const root = resolve(data, existsSync(list) ? 'training' : split);
   const names = existsSync(list)
@@ -98,13 +102,14 @@ export async function openKitti({ data, split = 'training' }: StreetSceneOptions
       id,
       image: join(root, 'image_2', `${id}.png`),
       labels: join(root, 'instance', `${id}.png`),
+      exif,
     })),
   );
 }
 
 /** @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE, ERR_NLRCNN_DATASET, each with the file. */
-export async function readSample({ format, id, image, labels }: StreetScene): Promise<Sample> {
-  const map = await readLabelImage(labels);
+export async function readSample({ format, id, image, labels, exif }: StreetScene): Promise<Sample> {
+  const map = await readLabelImage(labels, exif);
   const regions = instancesOf(map, format === 'kitti' ? kittiMeaning : cityscapesMeaning);
   const ignored = regions.flatMap(({ label, mask }) => (label < 0 ? [mask] : []));
   return {
@@ -114,6 +119,7 @@ export async function readSample({ format, id, image, labels }: StreetScene): Pr
     width: map.width,
     height: map.height,
     instances: regions.filter(({ label }) => label > 0),
+    ...(exif && { exif }),
     ...(ignored.length > 0 && { ignored: mergeRles(ignored) }),
   };
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { NlrcnnError } from '../errors.js';
+import { warnOnce } from '../warnings.js';
+import type { FromWorker } from './loader-worker.js';
 import { runSampleJob, type SampleJob, type SampleOutcome, type SampleSettings } from './sample-job.js';
 
 /** Makes samples, elsewhere or here. */
@@ -100,7 +102,9 @@ class WorkerPool implements SamplePool {
     worker.unref();
     const ended = new Promise<void>((resolve) => worker.on('exit', () => resolve()));
     const member = { worker, ended, busy: 0 };
-    worker.on('message', ({ id, outcome }: { id: number; outcome: SampleOutcome }) => {
+    worker.on('message', (message: FromWorker) => {
+      if ('warning' in message) return warnOnce(message.warning.code, message.warning.message);
+      const { id, outcome } = message;
       member.busy--;
       this.#pending.get(id)?.resolve(outcome);
       this.#pending.delete(id);

@@ -1,9 +1,12 @@
-import { type CocoFile, type CocoImage, maskOf, parseCocoFile } from '../datasets/coco.js';
-import { readText } from '../datasets/files.js';
+import { type CocoAnnotation, type CocoFile, readCocoFile, warnOf } from '../datasets/coco-file.js';
+import { maskOf } from '../datasets/segmentation.js';
 import { NlrcnnError } from '../errors.js';
+import { Tally } from '../json/tally.js';
+import { idKey, ValueError } from '../json/values.js';
 import { type Rle, rleArea, rleToBbox } from '../masks/rle.js';
 import { type CocoEvaluation, type CocoFound, type CocoPicture, evaluateCoco } from './coco.js';
-import { matchResults, type ResultEntry, type ResultsFile } from './match-results.js';
+import { matchResults } from './match-results.js';
+import { type ResultEntry, readCocoResults } from './results-file.js';
 
 /** What is said of an evaluation of files. */
 export interface CocoFilesEvaluation extends CocoEvaluation {
@@ -35,105 +38,103 @@ export async function readCocoFiles(
   results: string,
   type: 'segm' | 'bbox',
 ): Promise<{ pictures: CocoPicture[]; categories: Map<number, string>; notes: string[] }> {
-  const truth = parseCocoFile(await readText(groundTruth), groundTruth, { fileNames: false, sizes: false });
-  const given = parseResults(await readText(results), results);
+  const truth = await readCocoFile(groundTruth);
+  const given = await readCocoResults(results);
   const { detections, notes } = matchResults(truth, given, { truth: groundTruth, results });
   const classes = truth.categories.toSorted((a, b) => a.id - b.id);
   return {
-    pictures: picturesOf(truth, detections, results, type),
+    pictures: picturesOf(truth, groundTruth, detections, results, type),
     categories: new Map(classes.map(({ id, name }) => [id, name])),
     notes,
   };
 }
 
-function parseResults(text: string, file: string): ResultsFile {
-  const fail = (why: string) =>
-    new NlrcnnError('ERR_NLRCNN_DATASET', `Expected COCO results in ${file} but ${why}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw fail(`it is no JSON (${(cause as Error).message})`);
-  }
-  const { annotations, images, categories } = (value ?? {}) as Record<string, unknown>;
-  const detections = Array.isArray(value) ? value : annotations;
-  if (!Array.isArray(detections)) throw fail('it is no list of detections and has no annotations');
-  for (const [i, entry] of detections.entries()) {
-    const { image_id, category_id, score } = (entry ?? {}) as Partial<ResultEntry>;
-    if (image_id === undefined || !Number.isInteger(category_id) || !Number.isFinite(score)) {
-      throw fail(`detection ${i} lacks image_id, category_id or score`);
-    }
-  }
-  const listed = (list: unknown) => (Array.isArray(list) && list.length > 0 ? list : undefined);
-  const named = listed(categories)?.every(({ id, name }) => Number.isInteger(id) && typeof name === 'string');
-  return { detections, images: listed(images), categories: named ? listed(categories) : undefined };
+interface Listed {
+  /** Undefined where the file does not say it. */
+  size: Rle['size'] | undefined;
+  index: number;
+  truths: CocoPicture['truths'][number][];
+  found: CocoFound[];
 }
 
 function picturesOf(
   truth: CocoFile,
+  groundTruth: string,
   results: readonly ResultEntry[],
   file: string,
   type: 'segm' | 'bbox',
 ): CocoPicture[] {
-  const sorted = truth.images.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const sorted = [...truth.images.entries()].sort(([, a], [, b]) => (a.id < b.id ? -1 : 1));
   const pictures = new Map(
-    sorted.map(({ id, width, height }) => [
-      id,
+    sorted.map(([index, { id, width, height }]): [number | string, Listed] => [
+      idKey(id),
       {
-        size: sizeOf({ id, width, height }),
-        truths: [] as CocoPicture['truths'][number][],
-        found: [] as CocoFound[],
+        size: width !== undefined && height !== undefined ? [height, width] : undefined,
+        index,
+        truths: [],
+        found: [],
       },
     ]),
   );
-  for (const annotation of truth.annotations) {
-    const picture = pictures.get(annotation.image_id);
-    if (!picture) continue;
-    const { category_id: category, iscrowd } = annotation;
+  const known = new Set(truth.categories.map(({ id }) => id));
+  const unknown = new Tally();
+  const within = (where: string, read: () => void) => {
     try {
-      const mask = type === 'segm' ? maskOf(annotation.segmentation, picture.size()) : undefined;
-      const bbox = annotation.bbox ?? rleToBbox(mask ?? maskOf(annotation.segmentation, picture.size()));
-      const area = annotation.area ?? (mask ? rleArea(mask) : bbox[2]! * bbox[3]!);
-      picture.truths.push({ category, bbox, area, crowd: Boolean(iscrowd), mask });
-    } catch (cause) {
-      const what = `Annotation ${annotation.id} of picture ${annotation.image_id}`;
-      throw new NlrcnnError('ERR_NLRCNN_DATASET', `${what}: ${(cause as Error).message}`, { cause });
-    }
-  }
-  for (const [i, entry] of results.entries()) {
-    const picture = pictures.get(entry.image_id);
-    const where = `Detection ${i} of ${file}`;
-    if (!picture) {
-      throw new NlrcnnError(
-        'ERR_NLRCNN_DATASET',
-        `${where}: expected the id of a picture of the ground truth but received ${entry.image_id}`,
-      );
-    }
-    try {
-      picture.found.push(foundOf(entry, picture.size, type));
+      read();
     } catch (cause) {
       throw new NlrcnnError('ERR_NLRCNN_DATASET', `${where}: ${(cause as Error).message}`, { cause });
     }
+  };
+  for (const annotation of truth.annotations) {
+    const { id, index, image_id, category_id } = annotation;
+    if (!known.has(category_id)) unknown.add(`annotations[${index}].category_id ${category_id}`);
+    const picture = pictures.get(idKey(image_id))!;
+    within(`Annotation ${id ?? `number ${index}`} of picture ${image_id}`, () => {
+      picture.truths.push(truthOf(annotation, picture, type));
+    });
+  }
+  warnOf(groundTruth, unknown, 'annotations that do not count, as their categories are not listed');
+  for (const [i, entry] of results.entries()) {
+    const picture = pictures.get(idKey(entry.image_id));
+    within(`Detection ${i} of ${file}`, () => {
+      if (!picture)
+        throw new ValueError(
+          `detections[${i}].image_id`,
+          'the id of a picture of the ground truth',
+          entry.image_id,
+        );
+      picture.found.push(foundOf(entry, picture, type, `detections[${i}].segmentation`));
+    });
   }
   return [...pictures.values()];
 }
 
-/** Height and width, which boxes alone do not need. */
-const sizeOf =
-  ({ id, width, height }: Pick<CocoImage, 'id' | 'width' | 'height'>) =>
-  (): Rle['size'] => {
-    if ([width, height].every((side) => Number.isInteger(side) && side > 0)) return [height, width];
-    throw new Error(`expected width and height of image ${id}`);
-  };
+/** The size of an image whose masks are wanted. */
+function sizeOf({ size, index }: Listed): Rle['size'] {
+  if (size) return size;
+  throw new ValueError(`images[${index}]`, 'width and height, as masks need them,', undefined);
+}
 
-function foundOf(entry: ResultEntry, size: () => Rle['size'], type: 'segm' | 'bbox'): CocoFound {
+function truthOf(
+  annotation: CocoAnnotation,
+  picture: Listed,
+  type: 'segm' | 'bbox',
+): CocoPicture['truths'][number] {
+  const { index, category_id: category, iscrowd: crowd, segmentation } = annotation;
+  const read = () => maskOf(segmentation, sizeOf(picture), `annotations[${index}].segmentation`);
+  const mask = type === 'segm' ? read() : undefined;
+  const bbox = annotation.bbox ?? rleToBbox(mask ?? read());
+  const area = annotation.area ?? (mask ? rleArea(mask) : bbox[2]! * bbox[3]!);
+  return { category, bbox, area, crowd, mask };
+}
+
+function foundOf(entry: ResultEntry, picture: Listed, type: 'segm' | 'bbox', path: string): CocoFound {
   const { category_id: category, score, bbox, segmentation } = entry;
   if (type === 'segm') {
-    const mask = maskOf(segmentation, size());
+    const mask = maskOf(segmentation, sizeOf(picture), path);
     return { category, score, bbox: bbox ?? [], area: rleArea(mask), mask };
   }
   // As pycocotools: the box of the mask where the file has none.
-  const box = bbox ?? rleToBbox(maskOf(segmentation, size()));
-  if (box.length !== 4 || !box.every(Number.isFinite)) throw new Error('expected four numbers for bbox');
+  const box = bbox ?? rleToBbox(maskOf(segmentation, sizeOf(picture), path));
   return { category, score, bbox: box, area: box[2]! * box[3]! };
 }

@@ -1,23 +1,9 @@
 import { matchClasses, nameSome } from '../datasets/classes.js';
-import type { CocoFile, CocoImage } from '../datasets/coco.js';
+import type { CocoFile, CocoImage } from '../datasets/coco-file.js';
 import { ImageNames } from '../datasets/image-names.js';
 import { NlrcnnError } from '../errors.js';
-
-/** A detection of a results file. */
-export interface ResultEntry {
-  image_id: number | string;
-  category_id: number;
-  score: number;
-  bbox?: number[];
-  segmentation?: { size: [number, number]; counts: string | number[] };
-}
-
-/** COCO's list of detections, or a data set of annotations that have scores, with images and categories of its own. */
-export interface ResultsFile {
-  detections: ResultEntry[];
-  images?: readonly CocoImage[] | undefined;
-  categories?: CocoFile['categories'] | undefined;
-}
+import { idKey } from '../json/values.js';
+import type { ResultEntry, ResultsFile } from './results-file.js';
 
 /** Of both files, for messages. */
 interface Names {
@@ -92,8 +78,8 @@ function matchImages(
   images: readonly CocoImage[],
   names: Names,
 ): (id: CocoImage['id'], detection: number) => CocoImage['id'] {
-  const own = new Map(images.map((image) => [image.id, image]));
-  const theirs = new Map(truth.images.map((image) => [image.id, image]));
+  const own = new Map(images.map((image) => [idKey(image.id), image]));
+  const theirs = new Map(truth.images.map((image) => [idKey(image.id), image]));
   const listed = new ImageNames(truth.images, names.truth);
   const named = truth.images.some((image) => typeof image.file_name === 'string');
   const found = new Map<CocoImage['id'], CocoImage['id']>();
@@ -101,7 +87,7 @@ function matchImages(
   const find = (image: CocoImage): CocoImage['id'] => {
     const { id, file_name: name } = image;
     if (!named || typeof name !== 'string') return id;
-    const match = theirs.get(id)?.file_name === name ? id : listed.find(name).id;
+    const match = theirs.get(idKey(id))?.file_name === name ? id : listed.find(name).id;
     const other = taken.get(match);
     if (other !== undefined) {
       throw new NlrcnnError(
@@ -115,7 +101,7 @@ function matchImages(
   return (id, detection) => {
     const before = found.get(id);
     if (before !== undefined) return before;
-    const image = own.get(id);
+    const image = own.get(idKey(id));
     if (!image) throw notListed(detection, 'images', id, names.results);
     const match = find(image);
     found.set(id, match);

@@ -10,6 +10,8 @@ export type { ImageInput, Pixels, RawImage };
 export interface DecodeOptions {
   /** Larger images are refused before they are decoded. Default: NLRCNN_MAX_PIXELS, else 268,402,689 */
   maxPixels?: number | undefined;
+  /** Whether the image is turned upright by its EXIF orientation. Default: true */
+  orient?: boolean | undefined;
 }
 
 /** What a network needs to know of its pixels. */
@@ -22,21 +24,22 @@ export interface PixelOptions extends DecodeOptions {
 }
 
 /**
- * Pixels of an image, upright by its EXIF orientation, alpha dropped: uint8 and uint16 as they are, CMYK as Pillow makes it
- * RGB, float32 with the values of the file for floats, signed integers and integers of 32 and 64 bits. The input is copied
- * when this is called.
+ * Pixels of an image, upright by its EXIF orientation (see `orient`), alpha dropped: uint8 and uint16 as they are, CMYK as
+ * Pillow makes it RGB, float32 with the values of the file for floats, signed integers and integers of 32 and 64 bits. The
+ * input is copied when this is called.
  *
  * @throws NlrcnnError ERR_NLRCNN_IO for a file that cannot be read, ERR_NLRCNN_IMAGE for one that is no whole image, that
  * has other kinds of pixels or too many; ERR_NLRCNN_ARGUMENT, ERR_NLRCNN_SHAPE.
  */
 export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<Pixels> {
-  return decodeCaptured(captureImage(input), { maxPixels: options.maxPixels });
+  const { maxPixels, orient } = options;
+  return decodeCaptured(captureImage(input), { maxPixels, orient });
 }
 
 /** `decodeImage` of what was captured before. */
 export async function decodeCaptured(
   captured: CapturedImage,
-  { maxPixels, scaled = false }: PixelOptions = {},
+  { maxPixels, scaled = false, orient }: PixelOptions = {},
 ): Promise<Pixels> {
   const most = maxPixelsOf(maxPixels);
   if ('pixels' in captured) {
@@ -46,7 +49,7 @@ export async function decodeCaptured(
   }
   const what = 'path' in captured ? captured.path : 'the buffer';
   const bytes = 'path' in captured ? await readImageFile(captured.path) : captured.bytes;
-  const samples = await readSamples(bytes, what, { maxPixels: most });
+  const samples = await readSamples(bytes, what, { maxPixels: most, orient });
   if (scaled && samples.format !== 'float' && (samples.format === 'int' || samples.bits > 16)) {
     throw failureOf(what)(
       `has ${samples.format === 'int' ? 'signed' : 'unsigned'} integers of ${samples.bits} bits, whose white is unknown; expected 8 or 16 bits or floats of 0 to 1, or a model with input_normalization by percentiles`,
@@ -75,10 +78,11 @@ export async function readImageFile(path: string): Promise<Uint8Array> {
   }
 }
 
-function toPixels({ data, width, height, channels }: Samples): Pixels {
-  if (channels === 4) return { data: rgbFromCmyk(data), width, height, channels: 3 };
+function toPixels({ data, width, height, channels, orientation }: Samples): Pixels {
+  const turned = orientation > 1 && { orientation };
+  if (channels === 4) return { data: rgbFromCmyk(data), width, height, channels: 3, ...turned };
   const kept = data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Float32Array;
-  return { data: kept ? data : Float32Array.from(data), width, height, channels };
+  return { data: kept ? data : Float32Array.from(data), width, height, channels, ...turned };
 }
 
 /** Pillow's convert('RGB'): integers of 8 bits, of which 16-bit samples give their upper ones. */

@@ -17,6 +17,8 @@ export type ImageInput = string | Uint8Array | RawImage;
 /** What a network takes: gray or RGB. */
 export interface Pixels extends RawImage {
   channels: 1 | 3;
+  /** EXIF orientation of the file, 2 to 8; absent where there is none or it says upright. */
+  orientation?: number;
 }
 
 /** An input as it was when it was captured: nobody else has its memory. */

@@ -7,7 +7,7 @@ import { checkPixels } from './limits.js';
 import { storedGray } from './png.js';
 import { prepareTiff, type SampleFormat, type TiffPage } from './tiff.js';
 
-/** The samples of an image file, upright by its EXIF orientation, without alpha. */
+/** The samples of an image file, without alpha. */
 export interface Samples {
   data:
     | Uint8Array
@@ -28,6 +28,8 @@ export interface Samples {
   /** Whether the file's compression changes values. */
   lossy: boolean;
   pages: number;
+  /** EXIF orientation of the file, 1 for none. */
+  orientation: number;
 }
 
 export interface SampleOptions {
@@ -40,6 +42,8 @@ export interface SampleOptions {
   stored?: boolean | undefined;
   /** Whether a TIFF of several pages is an error, not a warning. Default: false */
   onePage?: boolean | undefined;
+  /** Whether the image is turned upright by its EXIF orientation. Default: true */
+  orient?: boolean | undefined;
 }
 
 /** The error of a file, with what it has. */
@@ -74,11 +78,10 @@ export async function readSamples(bytes: Uint8Array, what: string, options: Samp
     const metadata = await image.metadata();
     checkPixels(what, metadata.width, metadata.height, options.maxPixels);
     checkPages(metadata, tiff, options.onePage ?? false, fail);
-    const { space, depth } = metadata;
+    const { space, depth, orientation = 1 } = metadata;
     // Naming the file's own space is what keeps sharp from converting.
     if (space === 'cmyk') image.pipelineColourspace('cmyk');
-    const { data, info } = await image
-      .autoOrient()
+    const { data, info } = await ((options.orient ?? true) ? image.autoOrient() : image)
       .removeAlpha()
       .toColourspace(space)
       .raw({ depth: depth as 'uchar' })
@@ -101,6 +104,7 @@ export async function readSamples(bytes: Uint8Array, what: string, options: Samp
       format: tiff?.format ?? 'uint',
       lossy: tiff?.lossy ?? (format === 'jpeg' || format === 'webp'),
       pages: tiff?.pages ?? 1,
+      orientation,
     };
   } catch (cause) {
     if (cause instanceof NlrcnnError) throw cause;

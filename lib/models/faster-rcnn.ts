@@ -22,6 +22,8 @@ export interface BoxResults {
   objectness: Tensor[];
   deltas: Tensor[];
   proposals: Tensor;
+  /** Objectness of the proposals, falling. */
+  proposalScores: Tensor;
   proposalCount: Tensor;
   box: BoxStages;
   /** Boxes in pixels of the resized picture. */
@@ -78,6 +80,7 @@ export class FasterRcnn {
       objectness: rpn.objectness,
       deltas: rpn.deltas,
       proposals: rpn.boxes,
+      proposalScores: rpn.scores,
       proposalCount: rpn.count,
       box,
       detections,

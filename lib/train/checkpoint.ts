@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { NlrcnnError } from '../errors.js';
 import type { HostParameter } from '../layers/parameters.js';
+import { Faults } from '../weights/faults.js';
 import { SafetensorsFile } from '../weights/safetensors.js';
 import { type StoredTensor, type WrittenFile, writeSafetensors } from '../weights/write-safetensors.js';
 
@@ -133,7 +134,13 @@ async function readTensors(path: string): Promise<Map<string, HostParameter>> {
   const file = await SafetensorsFile.open(path);
   try {
     const tensors = new Map<string, HostParameter>();
-    for (const [name, { shape }] of file.entries) tensors.set(name, { shape, data: await file.read(name) });
+    const faults = new Faults();
+    for (const [name, { shape }] of file.entries) {
+      const data = await file.read(name);
+      faults.look(name, data);
+      tensors.set(name, { shape, data });
+    }
+    faults.check(path);
     return tensors;
   } finally {
     await file.close();

@@ -1,4 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
+import type { ExifSetting } from '../datasets/dataset.js';
 import type { DatasetFormat } from '../datasets/open.js';
 import type { Precision } from '../device.js';
 import { NlrcnnError } from '../errors.js';
@@ -56,6 +57,8 @@ export interface DataConfig {
   class_name: string | null;
   /** Classes whose objects are left out. */
   ignore_classes: string[];
+  /** Which pixels annotations count in where images have an EXIF orientation; null: apply, with a warning where it matters. */
+  exif: ExifSetting | null;
   /** Threads that read, decode and augment. */
   workers: number;
   /** Memory for decoded pictures, MiB. */
@@ -134,7 +137,7 @@ export interface TrainingConfig {
   precision: Precision;
   /** Stages of the body that learn, counted from the last: 0 to 5. */
   trainable_backbone_layers: number;
-  /** Weights to begin with (.safetensors, .pth); null: random ones. */
+  /** Weights to begin with (safetensors or a PyTorch checkpoint); null: random ones. */
   init: string | null;
   checkpoint_every: number;
   /** Checkpoints kept, the newest. */
@@ -201,6 +204,7 @@ const DATA: Schema<DataConfig> = {
   val_labels: path,
   class_name: path,
   ignore_classes: { fallback: is([]), check: strings },
+  exif: { fallback: is(null), check: optional(oneOf('apply', 'ignore')) },
   workers: { fallback: is(1), check: integer(0, 256) },
   cache_mib: { fallback: is(256), check: integer(0) },
   augment: section(AUGMENT),
@@ -372,6 +376,8 @@ const FREE = [
 
 /** Paths of the keys whose values differ between two configs, but for those that a continued run may change. */
 export function changedKeys(before: unknown, now: unknown, path = ''): string[] {
+  // A key that runs did not have yet when this one began, at its default.
+  if (before === undefined && now === null) return [];
   if (FREE.includes(path) || JSON.stringify(before) === JSON.stringify(now)) return [];
   const isObject = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);

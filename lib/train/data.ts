@@ -7,16 +7,20 @@ import { type DatasetFormat, openDataset } from '../datasets/open.js';
 import { type FittedDataset, fitDataset, withoutClasses } from '../datasets/relabel.js';
 import { NlrcnnError } from '../errors.js';
 import type { ModelConfig } from '../models/model-config.js';
+import { checkAnnotations, checkObjects, masksOf } from './check-data.js';
 import type { DataConfig, TrainingConfig } from './config.js';
 
 /**
  * Opens the part of a run's data set to learn from, or that for evaluation. Label maps do not say what their objects are: without
- * `class_name` they are of the model's class, where it has one.
+ * `class_name` they are of the model's class, where it has one. `masks` as `openDataset`.
  */
 export function openSplit(
   data: DataConfig,
   part: 'train' | 'val',
-  model?: { readonly class_names: readonly string[] },
+  {
+    model,
+    masks = 'required',
+  }: { model?: { readonly class_names: readonly string[] }; masks?: 'required' | 'optional' } = {},
 ): Promise<Dataset> {
   const given = (value: string | null) => value ?? undefined;
   const own = part === 'train';
@@ -28,6 +32,8 @@ export function openSplit(
     images: given(data.images),
     labels: given(own ? data.labels : (data.val_labels ?? data.labels)),
     className: given(data.class_name) ?? onlyClass(model),
+    masks,
+    exif: data.exif ?? undefined,
   });
 }
 
@@ -82,14 +88,20 @@ export interface RunData {
 /**
  * Opens the data of a run. Classes of model, training data and data for evaluation are matched by name.
  * @throws NlrcnnError ERR_NLRCNN_CONFIG where the model has another number of classes or `data.ignore_classes` names one that
- * there is not; ERR_NLRCNN_DATASET that names the classes that the model lacks; as `openDataset`.
+ * there is not; ERR_NLRCNN_DATASET that names the classes that the model lacks, as `checkAnnotations` and `checkObjects`; as
+ * `openDataset`.
  */
-export async function openRunData(config: Pick<TrainingConfig, 'data' | 'model'>): Promise<RunData> {
+export async function openRunData(config: TrainingConfig): Promise<RunData> {
   const { data, model: given } = config;
   const ignore = data.ignore_classes;
-  const train = await openSplit(data, 'train', given);
+  const open = async (part: 'train' | 'val', named: { readonly class_names: readonly string[] }) => {
+    const dataset = await openSplit(data, part, { model: named, masks: masksOf(config, part) });
+    checkAnnotations(dataset, part, config.on_data_error);
+    return dataset;
+  };
+  const train = await open('train', given);
   const named = given.class_names.length > 0 ? given : { class_names: train.classNames };
-  const val = data.val_split === null ? undefined : await openSplit(data, 'val', named);
+  const val = data.val_split === null ? undefined : await open('val', named);
   const unknown = ignore.filter(
     (name) => !ofThese([name], train).length && !(val && ofThese([name], val).length),
   );
@@ -100,6 +112,7 @@ export async function openRunData(config: Pick<TrainingConfig, 'data' | 'model'>
     );
   }
   const { model, dataset, notes } = withClasses(given, train, ignore);
+  await checkObjects(dataset);
   const scored = val && evaluationData(model, val, ignore);
   return { model, train: dataset, val: scored, notes: [...notes, ...(scored?.notes ?? [])] };
 }

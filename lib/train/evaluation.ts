@@ -1,5 +1,6 @@
 import { parse } from 'node:path';
 import type { FittedDataset } from '../datasets/relabel.js';
+import { imageOf } from '../datasets/sample-image.js';
 import type { Device } from '../device.js';
 import { isNlrcnnError } from '../errors.js';
 import { type EvaluatedPicture, evaluatePictures } from '../evaluate/pictures.js';
@@ -34,7 +35,7 @@ export function makeEvaluation(
     for (const [place, index] of chosen.entries()) {
       try {
         const sample = await dataset.sample(index);
-        const result = await model.segment(sample.image, { signal });
+        const result = await model.segment(await imageOf(sample), { signal });
         pairs.push({ sample, result });
         if (!shown.has(place)) continue;
         const name = `${examples.length + 1}-${parse(sample.name).name}.png`;

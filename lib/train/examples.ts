@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import type { Sample } from '../datasets/dataset.js';
+import { imageOf } from '../datasets/sample-image.js';
 import { drawOverlay } from '../masks/overlay.js';
 import type { Detection, Segmentation } from '../model.js';
 import type { ModelConfig } from '../models/model-config.js';
@@ -15,17 +16,18 @@ export async function drawExample(
   model: ModelConfig,
   score: number,
 ): Promise<Buffer> {
-  const { width, height, image, instances } = sample;
+  const { width, height, instances } = sample;
+  const image = await imageOf(sample);
   const { input_normalization: normalization, class_names } = model;
   const truth = instances
     .filter(({ crowd }) => !crowd)
     .map(
-      ({ label, box, mask }): Detection => ({
+      ({ label, box, mask, boxOnly }): Detection => ({
         label: class_names[label] ?? String(label),
         labelId: label,
         score: 1,
         box,
-        mask,
+        ...(!boxOnly && { mask }),
       }),
     );
   const options = {

@@ -10,6 +10,8 @@ type Fill = (data: Float32Array, stream: RandomStream) => void;
 
 /** Tells this use of a seed from others. */
 const STREAM = 0x696e_6974;
+/** Of a tensor; the device's limit is 2^31. */
+const MAX_VALUES = 2 ** 31 - 1;
 
 /**
  * Weights as torchvision's maskrcnn_resnet50_fpn(weights=None) and PyTorch's layers begin with, drawn from `seed`
@@ -19,13 +21,27 @@ const STREAM = 0x696e_6974;
  */
 export function initialState(config: ModelConfig, seed: number): Map<string, HostParameter> {
   const shapes = expectedShapes(config);
+  checkSizes(shapes);
   const state = new Map<string, HostParameter>();
   for (const [name, shape] of shapes) {
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    const data = new Float32Array(sizeOf(shape));
     fillOf(name, shape, shapes)(data, new RandomStream(seed ^ STREAM, hashOf(name)));
     state.set(name, { shape, data });
   }
   return state;
+}
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+/** Before anything is drawn: ERR_NLRCNN_CONFIG where the config asks for more than an array can hold. */
+function checkSizes(shapes: ReadonlyMap<string, readonly number[]>): void {
+  for (const [name, shape] of shapes) {
+    if (sizeOf(shape) <= MAX_VALUES) continue;
+    throw new NlrcnnError(
+      'ERR_NLRCNN_CONFIG',
+      `Expected tensors of at most ${MAX_VALUES} values but ${name} of this config has shape [${shape.join(', ')}]`,
+    );
+  }
 }
 
 export interface AdaptedState {

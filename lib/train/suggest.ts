@@ -15,6 +15,8 @@ export interface DataSurvey {
   gray: boolean;
   /** More than 8 bits. */
   deep: boolean;
+  /** Every object has one. */
+  masks: boolean;
 }
 
 /** Pictures looked into. */
@@ -25,17 +27,18 @@ export async function surveyDataset(dataset: Dataset): Promise<DataSurvey> {
   const count = Math.min(SAMPLES, dataset.length);
   const sides: number[] = [];
   const sizes: number[] = [];
-  let [aspect, mostObjects, gray, deep] = [1, 0, true, false];
+  let [aspect, mostObjects, gray, deep, masks] = [1, 0, true, false, true];
   let failure: unknown;
   for (let i = 0; i < count; i++) {
     try {
       const sample = await dataset.sample(Math.floor((i * dataset.length) / count));
-      const { data, channels } = await decodeImage(sample.image);
+      const { data, channels } = await decodeImage(sample.image, { orient: sample.exif !== 'ignore' });
       sides.push(Math.min(sample.width, sample.height));
       aspect = Math.max(
         aspect,
         Math.max(sample.width, sample.height) / Math.min(sample.width, sample.height),
       );
+      masks &&= !sample.instances.some(({ boxOnly }) => boxOnly);
       const objects = sample.instances.filter(({ crowd }) => !crowd);
       mostObjects = Math.max(mostObjects, objects.length);
       for (const { box } of objects) sizes.push(Math.sqrt((box[2] - box[0]) * (box[3] - box[1])));
@@ -54,6 +57,7 @@ export async function surveyDataset(dataset: Dataset): Promise<DataSurvey> {
     mostObjects,
     gray,
     deep,
+    masks: masks && (dataset.contents?.boxOnly ?? 0) === 0,
   };
 }
 
@@ -71,7 +75,7 @@ export function suggestConfig(
   classNames: readonly string[],
   data: Record<string, unknown>,
 ): Record<string, unknown> {
-  const { shortSide, objectSize, aspect, mostObjects, gray, deep } = survey;
+  const { shortSide, objectSize, aspect, mostObjects, gray, deep, masks } = survey;
   const multiple = (value: number, of: number) => Math.max(of, Math.round(value / of) * of);
   const wanted = objectSize[1] > 0 ? COMFORTABLE / objectSize[1] : 1;
   const factor = Math.min(2, Math.max(1, wanted), Math.max(1, LARGEST / shortSide[1]));
@@ -86,7 +90,7 @@ export function suggestConfig(
   const scales = [0.8 * (minSize / shortSide[2]), 1.25 * (minSize / shortSide[0])].map(round);
   return {
     model: {
-      architecture: 'maskrcnn',
+      architecture: masks ? 'maskrcnn' : 'fasterrcnn',
       backbone: small ? 'resnet18' : 'resnet50',
       fpn_channels: small ? 128 : 256,
       num_classes: classNames.length,
@@ -104,7 +108,7 @@ export function suggestConfig(
       box_head_fc: small ? 512 : 1024,
       mask_head_channels: small ? 128 : 256,
       non_local_roi: {
-        heads: ['box', 'mask'],
+        heads: masks ? ['box', 'mask'] : ['box'],
         pairwise: 'embedded_gaussian',
         scale: 'rsqrt',
         fusion: 'concat',
@@ -130,7 +134,7 @@ export function suggestConfig(
     crop: [crop, crop],
     checkpoint_every: 200,
     evaluate_every: data.val_split === null ? null : 500,
-    evaluation: { metrics: microscopy ? ['coco', 'stardist'] : ['coco'] },
+    evaluation: { metrics: microscopy && masks ? ['coco', 'stardist'] : ['coco'] },
   };
 }
 

@@ -15,8 +15,11 @@ import {
   strings,
 } from '../schema.js';
 
+/** Sizes of a level, and aspect ratios. */
+const MAX_ANCHORS = 64;
+
 const anchorSizes: Check = (value, path) => {
-  list(list(positive), 5)(value, path);
+  list(list(positive, undefined, MAX_ANCHORS), 5)(value, path);
   const sizes = value as number[][];
   if (sizes.some((level) => level.length !== sizes[0]!.length))
     fail(path, 'as many sizes on each level', value);
@@ -63,7 +66,7 @@ const MODEL: Schema<ModelConfig> = {
   image_std: { fallback: is([0.229, 0.224, 0.225]), check: list(positive, 3) },
   input_normalization: { fallback: is('none'), check: normalization },
   anchor_sizes: { fallback: is([[32], [64], [128], [256], [512]]), check: anchorSizes },
-  anchor_aspect_ratios: { fallback: is([0.5, 1, 2]), check: list(positive) },
+  anchor_aspect_ratios: { fallback: is([0.5, 1, 2]), check: list(positive, undefined, MAX_ANCHORS) },
   rpn_pre_nms_top_n: { fallback: is(1000), check: integer(1) },
   rpn_post_nms_top_n: { fallback: is(1000), check: integer(1, 20000) },
   rpn_nms_thresh: { fallback: is(0.7), check: fraction },

@@ -1,31 +1,29 @@
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
-import { NlrcnnError } from '../errors.js';
+import { dirname, join } from 'node:path';
+import { invalidArgument, NlrcnnError } from '../errors.js';
 import type { HostParameter } from '../layers/parameters.js';
 import type { ModelConfig } from '../models/model-config.js';
+import { badWeights } from './byte-source.js';
 import { parseConfig } from './config.js';
 import { expectedShapes } from './expected.js';
-import { openPytorch } from './pytorch.js';
-import { SafetensorsFile } from './safetensors.js';
-import type { WeightsFile } from './weights-file.js';
+import { Faults } from './faults.js';
+import { currentNames, isCounter } from './names.js';
+import { openWeights } from './open.js';
+import { isFloat, type WeightsFile } from './weights-file.js';
 
 /** The model that is used where none is named. */
 export const DEFAULT_MODEL = 'nuclei-r18-fpn128-nl';
 
-const MODELS = join(__dirname, '..', '..', 'models');
+/** Differences that an error lists; a network of 152 layers has about 1000 tensors. */
+const MAX_LISTED = 100;
 
-/** Names that older torchvision checkpoints use, and today's. */
-const RENAMED: readonly [RegExp, string][] = [
-  [/^(backbone\.fpn\.(?:inner|layer)_blocks\.\d+)\.(weight|bias)$/, '$1.0.$2'],
-  [/^rpn\.head\.conv\.(weight|bias)$/, 'rpn.head.conv.0.0.$1'],
-  [/^roi_heads\.mask_head\.mask_fcn(\d+)\.(weight|bias)$/, 'roi_heads.mask_head.#$1.0.$2'],
-];
+const MODELS = join(__dirname, '..', '..', 'models');
 
 export interface WeightsSource {
   /** Name of a model that comes with the package. */
   model?: string | undefined;
-  /** Path of a `.safetensors` file, or of a PyTorch checkpoint (`.pth`, `.pt`, `.bin`). */
+  /** Path of a safetensors file or a PyTorch checkpoint, told by its content: any name will do. */
   weights?: string | undefined;
   /** Path of a config.json, or the config itself; default: beside the weights, or in their metadata. */
   config?: string | Record<string, unknown> | undefined;
@@ -48,9 +46,10 @@ export function bundledModels(): string[] {
 /**
  * Config and float32 weights of a model.
  * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for an unknown model, ERR_NLRCNN_CONFIG, ERR_NLRCNN_IO, and
- * ERR_NLRCNN_WEIGHTS with every missing, unexpected and wrongly shaped tensor.
+ * ERR_NLRCNN_WEIGHTS with every missing, unexpected and wrongly shaped tensor, or with those that hold NaN or infinity.
  */
 export async function loadWeights({ model, weights, config }: WeightsSource): Promise<LoadedWeights> {
+  checkSource({ model, weights, config });
   if (model !== undefined && weights !== undefined) {
     throw new NlrcnnError(
       'ERR_NLRCNN_ARGUMENT',
@@ -75,19 +74,16 @@ export async function loadWeights({ model, weights, config }: WeightsSource): Pr
 }
 
 /**
- * All floats of a weights file by today's torchvision names, whatever network they are of; for fine-tuning (see
+ * All parameters of a weights file by today's torchvision names, whatever network they are of; for fine-tuning (see
  * `adaptState`).
- * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_WEIGHTS.
+ * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_WEIGHTS, also for NaN, infinity and negative variances.
  */
 export async function readStateDict(path: string): Promise<Map<string, HostParameter>> {
   const file = await openWeights(path);
   try {
-    const state = new Map<string, HostParameter>();
-    for (const [name, { shape }] of file.entries) {
-      if (name.endsWith('.num_batches_tracked')) continue;
-      state.set(currentName(name), { shape, data: await file.read(name) });
-    }
-    return state;
+    const names = currentNames(file.entries.keys(), file.path);
+    for (const [name, own] of names) if (isLeftOut(name, file.entries.get(own)!.dtype)) names.delete(name);
+    return await readTensors(file, names);
   } finally {
     await file.close();
   }
@@ -111,9 +107,18 @@ export async function readClassNames(path: string): Promise<string[]> {
   }
 }
 
-async function openWeights(path: string): Promise<WeightsFile> {
-  const pytorch = ['.pth', '.pt', '.bin'].includes(extname(path));
-  return pytorch ? openPytorch(path) : SafetensorsFile.open(path);
+/** Counters, and buffers of integers; a layer's own parameter that is none of floats is refused when it is read. */
+function isLeftOut(name: string, dtype: string): boolean {
+  return isCounter(name) || (!isFloat(dtype) && !/\.(weight|bias|running_mean|running_var)$/.test(name));
+}
+
+function checkSource({ model, weights, config }: WeightsSource): void {
+  if (model !== undefined && typeof model !== 'string')
+    throw invalidArgument('the name of a model', 'model', model);
+  if (weights !== undefined && typeof weights !== 'string')
+    throw invalidArgument("a file's path", 'weights', weights);
+  if (config !== undefined && typeof config !== 'string' && typeof config !== 'object')
+    throw invalidArgument("a file's path or an object", 'config', config);
 }
 
 async function findConfig(file: WeightsFile, config: WeightsSource['config']): Promise<unknown> {
@@ -137,7 +142,7 @@ async function findConfig(file: WeightsFile, config: WeightsSource['config']): P
 
 function parseJson(text: string, path: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (cause) {
     throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${path}: expected JSON (${(cause as Error).message})`, {
       cause,
@@ -145,40 +150,75 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
-function currentName(name: string): string {
-  for (const [old, now] of RENAMED) {
-    if (old.test(name)) return name.replace(old, now).replace(/#(\d+)/, (_, k) => String(Number(k) - 1));
+async function readState(file: WeightsFile, config: ModelConfig): Promise<Map<string, HostParameter>> {
+  const names = currentNames(file.entries.keys(), file.path);
+  const expected = expectedShapes(config);
+  const problems = differences(file, names, expected);
+  if (problems.length > 0) {
+    throw badWeights(
+      file.path,
+      `the tensors of this config but ${problems.length} differ${hint(file, names, expected, config)}:\n  ${problems.slice(0, MAX_LISTED).join('\n  ')}${problems.length > MAX_LISTED ? `\n  … and ${problems.length - MAX_LISTED} more` : ''}`,
+    );
   }
-  return name;
+  const wanted = new Map([...expected.keys()].map((name) => [name, names.get(name)!]));
+  return readTensors(file, wanted, config.norm_eps);
 }
 
-async function readState(file: WeightsFile, config: ModelConfig): Promise<Map<string, HostParameter>> {
-  const names = new Map([...file.entries.keys()].map((name) => [currentName(name), name]));
-  const expected = expectedShapes(config);
+function differences(
+  { entries }: WeightsFile,
+  names: ReadonlyMap<string, string>,
+  expected: ReadonlyMap<string, readonly number[]>,
+): string[] {
   const problems: string[] = [];
   for (const [name, shape] of expected) {
     const own = names.get(name);
-    const received = own === undefined ? undefined : file.entries.get(own)!.shape;
-    if (!received) problems.push(`missing ${name} [${shape.join(', ')}]`);
-    else if (received.join() !== shape.join()) {
-      problems.push(`${name} of shape [${shape.join(', ')}] but received [${received.join(', ')}]`);
+    const entry = own === undefined ? undefined : entries.get(own)!;
+    if (!entry) problems.push(`missing ${name} [${shape.join(', ')}]`);
+    else if (!isFloat(entry.dtype)) problems.push(`${name} of floats but received ${entry.dtype}`);
+    else if (entry.shape.join() !== shape.join()) {
+      problems.push(`${name} of shape [${shape.join(', ')}] but received [${entry.shape.join(', ')}]`);
     }
   }
   for (const name of names.keys()) {
-    if (!expected.has(name) && !name.endsWith('.num_batches_tracked')) problems.push(`unexpected ${name}`);
+    if (!expected.has(name) && !isCounter(name)) problems.push(`unexpected ${name.slice(0, 200)}`);
   }
-  if (problems.length > 0) {
-    const classes = file.entries.get(names.get('roi_heads.box_predictor.cls_score.weight') ?? '')?.shape[0];
-    const hint =
-      classes !== undefined && classes !== config.num_classes
-        ? ` (the weights are of num_classes ${classes}, the config says ${config.num_classes})`
-        : '';
-    throw new NlrcnnError(
-      'ERR_NLRCNN_WEIGHTS',
-      `${file.path}: expected the tensors of this config but ${problems.length} differ${hint}:\n  ${problems.join('\n  ')}`,
-    );
-  }
+  return problems;
+}
+
+/** What the differences come from, where that can be told. */
+function hint(
+  { entries }: WeightsFile,
+  names: ReadonlyMap<string, string>,
+  expected: ReadonlyMap<string, readonly number[]>,
+  config: ModelConfig,
+): string {
+  const classes = entries.get(names.get('roi_heads.box_predictor.cls_score.weight') ?? '')?.shape[0];
+  if (classes !== undefined && classes !== config.num_classes)
+    return ` (the weights are of num_classes ${classes}, the config says ${config.num_classes})`;
+  if ([...expected.keys()].some((name) => names.has(name))) return '';
+  const some = [...names.keys()].slice(0, 3).map((name) => name.slice(0, 80));
+  return ` (none of its names is one of torchvision's Mask R-CNN; they are ${some.join(', ')}, …)`;
+}
+
+/** The tensors of `names` (each with its name in the file), which are checked to be sound. */
+async function readTensors(
+  file: WeightsFile,
+  names: ReadonlyMap<string, string>,
+  normEps?: number,
+): Promise<Map<string, HostParameter>> {
   const state = new Map<string, HostParameter>();
-  for (const [name, shape] of expected) state.set(name, { shape, data: await file.read(names.get(name)!) });
+  const faults = new Faults(normEps);
+  // A tensor is looked at while the next one is read: that costs no time of its own.
+  const entries = [...names];
+  let next = entries[0] && file.read(entries[0][1]);
+  for (const [i, [name, own]] of entries.entries()) {
+    const data = await next!;
+    next = entries[i + 1] && file.read(entries[i + 1]![1]);
+    // Awaited in the next turn, where its error is thrown.
+    next?.catch(() => {});
+    faults.look(name, data);
+    state.set(name, { shape: file.entries.get(own)!.shape, data });
+  }
+  faults.check(file.path);
   return state;
 }

@@ -1,25 +1,36 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { NlrcnnError } from '../errors.js';
-import { toFloat32, type WeightsFile } from './weights-file.js';
+import { type ByteSource, type Bytes, badWeights, openSource, toSource } from './byte-source.js';
+import { parseHeader } from './json-header.js';
+import { isFloat, toFloat32, type WeightsFile } from './weights-file.js';
 
-const SIZES: Record<string, number> = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  U16: 2,
-  I16: 2,
-  F16: 2,
-  BF16: 2,
-  U32: 4,
-  I32: 4,
-  F32: 4,
-  U64: 8,
-  I64: 8,
-  F64: 8,
-};
-const FLOATS = ['F16', 'BF16', 'F32', 'F64'];
+/** Bits of an element by its dtype. */
+const BITS = new Map([
+  ['F4', 4],
+  ['F6_E2M3', 6],
+  ['F6_E3M2', 6],
+  ['BOOL', 8],
+  ['U8', 8],
+  ['I8', 8],
+  ['F8_E4M3', 8],
+  ['F8_E5M2', 8],
+  ['F8_E8M0', 8],
+  ['U16', 16],
+  ['I16', 16],
+  ['F16', 16],
+  ['BF16', 16],
+  ['U32', 32],
+  ['I32', 32],
+  ['F32', 32],
+  ['U64', 64],
+  ['I64', 64],
+  ['F64', 64],
+  ['C64', 64],
+]);
 /** As in the reference implementation. */
 const MAX_HEADER = 100_000_000;
+/** A network of 152 layers has about 1000 tensors; the reference implementation has no bound. */
+const MAX_TENSORS = 100_000;
+/** The header, its entries or metadata, and their arrays. */
+const MAX_DEPTH = 3;
 
 interface Entry {
   dtype: string;
@@ -31,125 +42,137 @@ interface Entry {
 /** An open `.safetensors` file, its header checked: tensors are read one by one. */
 export class SafetensorsFile implements WeightsFile {
   private constructor(
-    readonly path: string,
+    readonly source: ByteSource,
     readonly metadata: Readonly<Record<string, string>>,
     readonly entries: ReadonlyMap<string, Entry>,
-    readonly file: FileHandle,
   ) {}
 
-  /**
-   * @throws NlrcnnError ERR_NLRCNN_IO where the file cannot be opened, ERR_NLRCNN_WEIGHTS where it is not a sound
-   * safetensors file (truncated, header past the end, offsets that overlap, leave gaps or do not fit the shape).
-   */
+  /** As `parse`; @throws NlrcnnError ERR_NLRCNN_IO where the file cannot be opened. */
   static async open(path: string): Promise<SafetensorsFile> {
-    const file = await open(path).catch((cause: NodeJS.ErrnoException) => {
-      throw new NlrcnnError(
-        'ERR_NLRCNN_IO',
-        `Expected a weights file but ${path} cannot be opened (${cause.code})`,
-        {
-          cause,
-        },
-      );
-    });
+    const source = await openSource(path);
     try {
-      const stat = await file.stat();
-      if (!stat.isFile())
-        throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a weights file but ${path} is a directory`);
-      const { entries, metadata } = await readHeader(file, path, stat.size);
-      return new SafetensorsFile(path, metadata, entries, file);
+      return await SafetensorsFile.parse(source);
     } catch (error) {
-      await file.close();
+      await source.close();
       throw error;
     }
+  }
+
+  /**
+   * @throws NlrcnnError ERR_NLRCNN_WEIGHTS for what is no sound safetensors file: cut short, its header past the end or
+   * above 100 MB, more than 100 000 tensors, names that are there twice, offsets that overlap, leave gaps or do not fit the
+   * shape.
+   */
+  static async parse(source: ByteSource): Promise<SafetensorsFile> {
+    const { entries, metadata } = await readHeader(source);
+    return new SafetensorsFile(source, metadata, entries);
+  }
+
+  get path(): string {
+    return this.source.name;
   }
 
   /** A tensor of F16, BF16, F32 or F64, as float32. */
   async read(name: string): Promise<Float32Array> {
     const { dtype, start, bytes } = this.entries.get(name)!;
-    const buffer = new Uint8Array(bytes);
-    await readFully(this.file, buffer, start, this.path);
-    if (!FLOATS.includes(dtype))
-      throw bad(this.path, `${name} of dtype ${FLOATS.join(', ')} but received ${dtype}`);
-    return toFloat32(dtype, buffer);
+    if (!isFloat(dtype))
+      throw badWeights(this.path, `${name} of F16, BF16, F32 or F64 but received ${dtype}`);
+    return toFloat32(dtype, await this.source.read(start, bytes));
   }
 
   async close(): Promise<void> {
-    await this.file.close();
+    await this.source.close();
   }
 }
 
-function bad(path: string, what: string): NlrcnnError {
-  return new NlrcnnError('ERR_NLRCNN_WEIGHTS', `${path}: expected ${what}`);
+/** The tensors of a safetensors file in memory (or another source of bytes); see `SafetensorsFile.parse`. */
+export function parseSafetensors(bytes: Bytes): Promise<WeightsFile> {
+  return SafetensorsFile.parse(toSource(bytes));
 }
 
-async function readFully(
-  file: FileHandle,
-  buffer: Uint8Array,
-  position: number,
-  path: string,
-): Promise<void> {
-  for (let done = 0; done < buffer.length; ) {
-    const { bytesRead } = await file.read(buffer, done, buffer.length - done, position + done);
-    if (bytesRead === 0) throw bad(path, `${buffer.length} bytes at ${position} but the file ends before`);
-    done += bytesRead;
-  }
-}
-
-async function readHeader(file: FileHandle, path: string, size: number) {
-  if (size < 8) throw bad(path, `a safetensors file but it has ${size} bytes`);
-  const prefix = new Uint8Array(8);
-  await readFully(file, prefix, 0, path);
+async function readHeader(source: ByteSource) {
+  const { name: path, size } = source;
+  if (size < 8) throw badWeights(path, `a safetensors file but it has ${size} bytes`);
+  const prefix = await source.read(0, 8);
   const length = new DataView(prefix.buffer).getBigUint64(0, true);
-  if (length > BigInt(Math.min(size - 8, MAX_HEADER))) {
-    throw bad(path, `a safetensors header within the file's ${size} bytes but its length is ${length}`);
+  if (length > BigInt(MAX_HEADER)) {
+    throw badWeights(path, `a safetensors header of at most ${MAX_HEADER} bytes but its length is ${length}`);
   }
-  const bytes = new Uint8Array(Number(length));
-  await readFully(file, bytes, 8, path);
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new NlrcnnError('ERR_NLRCNN_WEIGHTS', `${path}: expected a safetensors header in JSON`, { cause });
-  }
-  if (typeof header !== 'object' || header === null || Array.isArray(header))
-    throw bad(path, 'a header object');
-  const { __metadata__: metadata = {}, ...tensors } = header as Record<string, unknown>;
-  if (typeof metadata !== 'object' || metadata === null) throw bad(path, '__metadata__ to be an object');
-  const start = 8 + Number(length);
-  const entries = new Map(
-    Object.entries(tensors).map(([name, entry]) => [name, checkEntry(path, name, entry, start, size)]),
-  );
-  let end = start;
-  for (const [name, entry] of [...entries].sort(
-    (a, b) => a[1].start - b[1].start || a[1].bytes - b[1].bytes,
-  )) {
-    if (entry.start !== end)
-      throw bad(path, `tensors side by side but ${name} overlaps another or leaves a gap`);
-    end += entry.bytes;
-  }
-  if (end !== size) throw bad(path, `${end} bytes as its header says but it has ${size}`);
-  return { entries, metadata: metadata as Record<string, string> };
-}
-
-function checkEntry(path: string, name: string, value: unknown, start: number, size: number): Entry {
-  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-  const whole = (v: unknown) => Number.isSafeInteger(v) && (v as number) >= 0;
-  const each = SIZES[String(dtype)];
-  if (!each) throw bad(path, `a known dtype of ${name} but received ${JSON.stringify(dtype)}`);
-  if (!Array.isArray(shape) || !shape.every(whole))
-    throw bad(path, `a shape of ${name} but received ${JSON.stringify(shape)}`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole)) {
-    throw bad(path, `two data_offsets of ${name} but received ${JSON.stringify(offsets)}`);
-  }
-  const bytes = (shape as number[]).reduce((a, b) => a * b, each);
-  const [from, to] = offsets as [number, number];
-  if (to - from !== bytes) {
-    throw bad(
+  if (length > BigInt(size - 8)) {
+    throw badWeights(
       path,
-      `${bytes} bytes for ${name} of shape [${shape.join(', ')}] but its offsets span ${to - from}`,
+      `a safetensors header of ${length} bytes but the file has ${size}: it is cut short, download it again`,
     );
   }
-  if (start + to > size)
-    throw bad(path, `${name} within the file's ${size} bytes but it ends at ${start + to}`);
-  return { dtype: String(dtype), shape: shape as number[], start: start + from, bytes };
+  const { __metadata__, tensors } = splitHeader(path, await source.read(8, Number(length)));
+  const start = 8 + Number(length);
+  const entries = new Map([...tensors].map(([name, entry]) => [name, checkEntry(path, name, entry, start)]));
+  checkPlaces(path, entries, start, size);
+  return { entries, metadata: checkMetadata(path, __metadata__) };
+}
+
+function splitHeader(path: string, bytes: Uint8Array) {
+  let tensors: Map<string, unknown>;
+  try {
+    tensors = parseHeader(bytes, { keys: MAX_TENSORS + 1, depth: MAX_DEPTH });
+  } catch (cause) {
+    throw badWeights(path, `a safetensors header in JSON (${(cause as Error).message.slice(0, 200)})`, cause);
+  }
+  const __metadata__ = tensors.get('__metadata__');
+  tensors.delete('__metadata__');
+  return { __metadata__, tensors };
+}
+
+function checkMetadata(path: string, metadata: unknown = {}): Record<string, string> {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata))
+    throw badWeights(path, '__metadata__ to be an object');
+  const entries = Object.entries(metadata as Record<string, unknown>);
+  const other = entries.find(([, value]) => typeof value !== 'string');
+  if (other) throw badWeights(path, `__metadata__ of strings but ${other[0].slice(0, 80)} is none`);
+  return Object.assign(Object.create(null), Object.fromEntries(entries)) as Record<string, string>;
+}
+
+/** Tensors lie side by side from the header to the file's end. */
+function checkPlaces(path: string, entries: ReadonlyMap<string, Entry>, start: number, size: number): void {
+  const byPlace = [...entries].sort(([, a], [, b]) => a.start - b.start || a.bytes - b.bytes);
+  let end = start;
+  for (const [name, entry] of byPlace) {
+    if (entry.start !== end)
+      throw badWeights(path, `tensors side by side but ${name} overlaps another or leaves a gap`);
+    end += entry.bytes;
+  }
+  if (end > size) {
+    throw badWeights(
+      path,
+      `${end} bytes as its header says but it has ${size}: it is cut short, download it again`,
+    );
+  }
+  if (end < size) throw badWeights(path, `${end} bytes as its header says but it has ${size}`);
+}
+
+function checkEntry(path: string, name: string, value: unknown, start: number): Entry {
+  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+  const whole = (v: unknown) => Number.isSafeInteger(v) && (v as number) >= 0;
+  const bits = BITS.get(dtype as string);
+  if (!bits) throw badWeights(path, `a known dtype of ${name} but received ${brief(dtype)}`);
+  if (!Array.isArray(shape) || !shape.every(whole))
+    throw badWeights(path, `a shape of ${name} but received ${brief(shape)}`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole)) {
+    throw badWeights(path, `two data_offsets of ${name} but received ${brief(offsets)}`);
+  }
+  // Where the product overflows to a rounded number, `checkPlaces` finds that it ends past the file.
+  const bytes = Math.ceil((shape as number[]).reduce((a, b) => a * b, bits) / 8);
+  const [from, to] = offsets as [number, number];
+  if (to - from !== bytes) {
+    throw badWeights(
+      path,
+      `${bytes} bytes for ${name} of shape [${brief(shape).slice(1, -1)}] but its offsets span ${to - from}`,
+    );
+  }
+  return { dtype: dtype as string, shape: shape as number[], start: start + from, bytes };
+}
+
+/** For errors; the header's depth is bounded already. */
+function brief(value: unknown): string {
+  return JSON.stringify(value)?.slice(0, 80) ?? 'none';
 }

@@ -1,11 +1,23 @@
+export interface WeightsEntry {
+  readonly shape: readonly number[];
+  /** As safetensors calls it, or in words what the tensor is that cannot be read ("quantized"). */
+  readonly dtype: string;
+}
+
 /** An open file of named tensors, read one by one. */
 export interface WeightsFile {
+  /** What errors call it. */
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly entries: ReadonlyMap<string, { readonly shape: readonly number[] }>;
-  /** As float32, row-major. */
+  readonly entries: ReadonlyMap<string, WeightsEntry>;
+  /** As float32, row-major; @throws NlrcnnError ERR_NLRCNN_WEIGHTS for a dtype that is not `isFloat`. */
   read(name: string): Promise<Float32Array>;
   close(): Promise<void>;
+}
+
+/** Whether a tensor of this dtype can be read as float32. */
+export function isFloat(dtype: string): boolean {
+  return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16' || dtype === 'F64';
 }
 
 /** Little-endian elements of dtype F64, F32, F16 or BF16, as float32. */

@@ -20,7 +20,7 @@ struct CudaPlugin {
   Result<std::shared_ptr<Device>> (*open)(int index);
 };
 
-inline constexpr int kCudaPluginAbi = 1;
+inline constexpr int kCudaPluginAbi = 2;
 using CudaPluginEntry = const CudaPlugin* (*)();
 
 }  // namespace nlrcnn

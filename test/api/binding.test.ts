@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { binding } from '../../dist/binding.js';
+import { ERROR_CODES } from '../../dist/errors.js';
 
 const ROOT = join(__dirname, '..', '..');
 const declarations = readFileSync(join(ROOT, 'binding.d.ts'), 'utf8');
@@ -43,4 +44,29 @@ test('each op has a contract, a kernel, a wrapper of its name', (t) => {
     t.true(stems('native/cuda', '.cu').includes(op), op);
     if (op !== 'reorder') t.true(stems('lib/ops', '.ts').includes(op), op);
   }
+});
+
+test('native and JavaScript errors have one list of codes', (t) => {
+  t.deepEqual(binding().codes(), [...ERROR_CODES]);
+});
+
+test('Node-API is called in one file alone, which checks every call', (t) => {
+  const folder = join(ROOT, 'native', 'addon');
+  for (const name of readdirSync(folder)) {
+    const code = readFileSync(join(folder, name), 'utf8');
+    if (name !== 'js.cpp') t.notRegex(code, /Napi::|#include <(napi|node_api|js_native_api)\.h>/, name);
+  }
+  const calls = readFileSync(join(folder, 'js.cpp'), 'utf8').matchAll(
+    /^.*\bnapi_(?!value|status|ok\b)\w+\(.*$/gm,
+  );
+  const unchecked = [...calls]
+    .map(([line]) => line.trim())
+    .filter((line) => !/check\(|status = |== napi_ok|!= napi_ok/.test(line));
+  // Those whose refusal changes nothing: they are the last that can be said, or bookkeeping.
+  t.deepEqual(unchecked.map((line) => line.match(/napi_\w+\(/)![0]).sort(), [
+    'napi_adjust_external_memory(',
+    'napi_ref_threadsafe_function(',
+    'napi_throw(',
+    'napi_unref_threadsafe_function(',
+  ]);
 });

@@ -71,17 +71,32 @@ function changed(change: (coco: Coco) => void): Promise<Dataset> {
 
 test('a broken annotation is named with its picture', async (t) => {
   const cases: [Record<string, unknown>, RegExp][] = [
-    [{ category_id: 5 }, /the id of a category for category_id but received 5/],
-    [{ segmentation: [[1, 2, 3, 4, 5]] }, /three or more corners .* \[1,2,3,4,5\]/],
-    [{ segmentation: [[1, 2, 3, 4, 5, null]] }, /three or more corners/],
-    [{ segmentation: [] }, /polygons or RLE for segmentation but received \[\]/],
-    [{ segmentation: undefined }, /polygons or RLE for segmentation but received none/],
-    [{ segmentation: { size: [37, 29], counts: [1073] } }, /size \[29, 37\] of the picture .* \[37,29\]/],
+    [{ category_id: 5 }, /annotations\[0\]\.category_id: expected the id of a category but received 5/],
+    [
+      { segmentation: [[1, 2, 3, 4, 5]] },
+      /segmentation\[0\]: expected .* three or more corners .* \[1,2,3,4,5\]/,
+    ],
+    [
+      { segmentation: [[1, 2, 3, 4, 5, null]] },
+      /segmentation\[0\]\[5\]: expected a finite number but received null/,
+    ],
+    [
+      { segmentation: [] },
+      /annotations\[0\]\.segmentation: expected polygons or RLE but received nothing: Mask R-CNN/,
+    ],
+    [
+      { segmentation: undefined },
+      /expected polygons or RLE but received nothing: .*fasterrcnn.*masks: 'optional'/,
+    ],
+    [
+      { segmentation: { size: [37, 29], counts: [1073] } },
+      /segmentation\.size: expected size \[29, 37\] of the image .* \[37,29\]/,
+    ],
     [{ segmentation: { size: [29, 37], counts: [3, 4] } }, /runs that cover 29 × 37 pixels .* 7 pixels/],
     [{ segmentation: { size: [29, 37], counts: [1074, -1] } }, /lengths of runs but received -1/],
     [{ segmentation: { size: [29, 37], counts: 'é' } }, /compressed run lengths/],
     [{ segmentation: { size: [29, 37], counts: 'PPPPPPPPPPPP' } }, /compressed run lengths|lengths of runs/],
-    [{ bbox: [1, 2, 3] }, /four numbers for bbox/],
+    [{ bbox: [1, 2, 3] }, /annotations\[0\]\.bbox: expected four numbers but received \[1,2,3\]/],
   ];
   for (const [change, message] of cases) {
     const dataset = await changed(({ annotations }) => Object.assign(annotations[0]!, change));
@@ -108,8 +123,14 @@ test('a file that is no COCO JSON is refused with its name', async (t) => {
     [(coco) => Object.assign(coco, { images: undefined }), /no list of images/],
     [(coco) => Object.assign(coco, { images: [] }), /lists no images/],
     [({ images }) => Object.assign(images[1]!, { id: 9 }), /image id 9 is there twice/],
-    [({ images }) => Object.assign(images[1]!, { width: 0 }), /image 4 has no width and height/],
-    [({ categories }) => categories.push({ id: 3, name: 'x' }), /category id 3 is .* there twice/],
+    [
+      ({ images }) => Object.assign(images[1]!, { width: 0 }),
+      /images\[1\]\.width: expected a positive integer but received 0/,
+    ],
+    [
+      ({ categories }) => categories.push({ id: 3, name: 'x' }),
+      /category id 3 is there twice \(categories\[1\]\.id and categories\[3\]\.id\)/,
+    ],
   ];
   for (const [change, message] of broken) {
     await rejects(t, changed(change), 'ERR_NLRCNN_DATASET', message);

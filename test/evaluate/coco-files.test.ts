@@ -155,7 +155,7 @@ test('results of images and classes that the ground truth cannot have are refuse
   await refused({ ...found, categories: found.categories.slice(1) }, /its own categories but received 1/);
   await refused(
     { ...found, annotations: truth.annotations },
-    /detection 0 lacks image_id, category_id or score/,
+    /annotations\[0\].score: expected a finite number/,
   );
   const twice = { ...truth, categories: truth.categories.map(({ id }) => ({ id, name: 'dog' })) };
   await refused(found, /distinct names in .* but dog is there twice/, write(twice));
@@ -175,7 +175,7 @@ test('boxes need neither file names nor sizes of the ground truth, masks need si
   t.is((await evaluateCocoFiles(bare, list, 'bbox')).stats[0], 1);
   await t.throwsAsync(evaluateCocoFiles(bare, list, 'segm'), {
     code: 'ERR_NLRCNN_DATASET',
-    message: /Annotation 1 .* width and height of image 10/,
+    message: /Annotation 1 .* images\[0\]: expected width and height/,
   });
   // Results with file names of their own are then matched by id.
   const ids = { ...truth, annotations: truth.annotations.map((one, i) => ({ ...one, score: 1 - i / 10 })) };

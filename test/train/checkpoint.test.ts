@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   mkdirSync,
@@ -62,6 +63,21 @@ test('what is damaged is passed over and named', async (t) => {
     [/ENOENT/, (path) => rmSync(join(path, 'state.json'))],
     [/JSON/, (path) => truncateSync(join(path, 'state.json'), 20)],
     [/ENOENT/, (path) => rmSync(join(path, 'weights.safetensors'))],
+    [
+      /a \(1 of 2 values are NaN or infinite\)/,
+      (path) => {
+        // Whole, but written by a run whose weights had gone.
+        const file = join(path, 'weights.safetensors');
+        const bytes = readFileSync(file);
+        bytes.writeFloatLE(Number.NaN, 8 + Number(bytes.readBigUInt64LE(0)));
+        writeFileSync(file, bytes);
+        const manifest = join(path, 'state.json');
+        const sha256 = createHash('sha256').update(bytes).digest('hex');
+        const state = JSON.parse(readFileSync(manifest, 'utf8')) as { files: Record<string, object> };
+        Object.assign(state.files['weights.safetensors']!, { sha256 });
+        writeFileSync(manifest, JSON.stringify(state));
+      },
+    ],
     [/format 2/, (path) => writeFileSync(join(path, 'state.json'), '{"format": 2}')],
   ];
   for (const [what, damage] of damages) {

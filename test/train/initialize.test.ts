@@ -209,3 +209,10 @@ test('class names of weights are those of the config beside them, else of their 
   writeFileSync(join(folder, 'config.json'), '{"norm_eps": 0}');
   t.deepEqual(await readClassNames(path), []);
 });
+test('a config whose tensors no array can hold is refused', (t) => {
+  const huge = config({ num_classes: 100_000, box_head_fc: 65_536 });
+  t.throws(() => initialState(huge, 1), {
+    code: 'ERR_NLRCNN_CONFIG',
+    message: /fc7\.weight of this config has shape \[65536, 65536\]/,
+  });
+});

@@ -111,6 +111,126 @@ test('older torchvision names and num_batches_tracked are understood', async (t)
   );
 });
 
+test('prefixes are taken off; of weights of another network three names are told', async (t) => {
+  const under = (prefix: string) => (header: Record<string, unknown>) =>
+    Object.fromEntries(
+      Object.entries(header).map(([name, value]) => [name === '__metadata__' ? name : prefix + name, value]),
+    );
+  const { state: now } = await loadWeights({ weights });
+  for (const prefix of ['module.', 'model._orig_mod.']) {
+    const { state } = await loadWeights({ weights: renamed('prefixed', under(prefix)), config });
+    t.deepEqual([...state.keys()], [...now.keys()]);
+    t.deepEqual(state.get('rpn.head.cls_logits.bias')!.data, now.get('rpn.head.cls_logits.bias')!.data);
+  }
+  const error = await t.throwsAsync(
+    loadWeights({ weights: renamed('other', under('backbone.bottom_up.')), config }),
+    {
+      code: 'ERR_NLRCNN_WEIGHTS',
+      message: /none of its names is one of torchvision's Mask R-CNN; they are backbone\.bottom_up\./,
+    },
+  );
+  t.regex(error!.message, /… and \d+ more$/);
+  t.true(error!.message.split('\n').length < 110);
+});
+
+/** A copy of the nuclei weights with one value of a tensor set; halves, as the model has them. */
+function bent(file: string, name: string, half: number): string {
+  const path = renamed(file, (header) => header);
+  const bytes = readFileSync(path);
+  const length = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<
+    string,
+    { dtype: string; data_offsets: number[] }
+  >;
+  bytes.writeUInt16LE(half, 8 + length + header[name]!.data_offsets[0]!);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+test('weights that are not finite are refused by name and count', async (t) => {
+  const code = 'ERR_NLRCNN_WEIGHTS';
+  const name = 'roi_heads.box_head.fc7.weight';
+  for (const half of [0x7e00, 0x7c00, 0xfc00, 0xffff]) {
+    await t.throwsAsync(loadWeights({ weights: bent('nan', name, half), config }), {
+      code,
+      message:
+        /expected finite weights but 1 tensor is not:\n {2}roi_heads\.box_head\.fc7\.weight \(1 of \d+ values/,
+    });
+  }
+  t.truthy(await loadWeights({ weights: bent('largest', name, 0x7bff), config }));
+  const variance = 'backbone.body.layer1.0.bn1.running_var';
+  await t.throwsAsync(loadWeights({ weights: bent('negative', variance, 0xbc00), config }), {
+    code,
+    message: /running_var \(1 of 64 variances are negative\)/,
+  });
+  t.truthy(await loadWeights({ weights: bent('zero', variance, 0), config }));
+  await t.throwsAsync(
+    loadWeights({ weights: bent('zero', variance, 0), config: { ...config, norm_eps: 0 } }),
+    {
+      code,
+      message: /variances of 0, by whose root norm_eps 0 divides/,
+    },
+  );
+});
+
+test('values of any size, depth and kind are refused by the name of their key', (t) => {
+  const nested = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as unknown;
+  const EMPTY = {};
+  const circular: unknown[] = [];
+  circular.push(circular);
+  const kinds = [
+    nested,
+    circular,
+    { a: nested },
+    'x'.repeat(1e6),
+    Infinity,
+    -1e308,
+    1e308,
+    NaN,
+    10n,
+    Symbol('s'),
+    () => 1,
+    [null],
+    EMPTY,
+    true,
+  ];
+  for (const key of Object.keys(parseConfig({}))) {
+    for (const kind of kinds) {
+      // An empty block is one of defaults.
+      if (key === 'non_local_roi' && kind === EMPTY) continue;
+      const error = t.throws(() => parseConfig({ [key]: kind }), { code: 'ERR_NLRCNN_CONFIG' }, key);
+      t.true(error!.message.includes(key) && error!.message.length < 300, error!.message);
+    }
+  }
+  const inside = JSON.parse('{"non_local_roi": {"heads": [[[[]]]]}}') as unknown;
+  t.throws(() => parseConfig(inside), { code: 'ERR_NLRCNN_CONFIG', message: /non_local_roi\.heads\[0\]/ });
+  for (const key of ['__proto__', 'constructor', 'x'.repeat(1e6)]) {
+    const value = JSON.parse(`{"${key}": {"min_size": 3}}`) as unknown;
+    const error = t.throws(() => parseConfig(value), { code: 'ERR_NLRCNN_CONFIG' });
+    t.true(error!.message.includes(key.slice(0, 80)) && error!.message.length < 300);
+  }
+  for (const value of [nested, circular, 5, undefined, 10n])
+    t.throws(() => parseConfig(value), { code: 'ERR_NLRCNN_CONFIG' });
+  t.throws(() => parseConfig({ anchor_aspect_ratios: Array(1e6).fill(1) }), {
+    message: /array of 1 to 64 values/,
+  });
+});
+
+test('what is no path is refused before anything is opened', async (t) => {
+  const code = 'ERR_NLRCNN_ARGUMENT';
+  for (const value of [0, 1.5, null, {}, new URL('file:///x')]) {
+    await t.throwsAsync(loadWeights({ weights: value as string }), { code, message: /weights/ });
+    await t.throwsAsync(loadWeights({ model: value as string }), { code, message: /model/ });
+  }
+  await t.throwsAsync(loadWeights({ weights, config: 0 as unknown as string }), { code, message: /config/ });
+});
+
+test('a config that begins with a byte order mark is read', async (t) => {
+  const path = join(folder, 'marked.json');
+  writeFileSync(path, `\ufeff${JSON.stringify(config)}`);
+  t.is((await loadWeights({ weights, config: path })).config.num_classes, 2);
+});
+
 test('the config may lie in the metadata, or be missing', async (t) => {
   const path = renamed('metadata.safetensors', (header) => ({
     ...header,

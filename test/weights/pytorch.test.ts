@@ -43,8 +43,11 @@ test('broken files are refused, wherever they are cut or bent', async (t) => {
   const attempt = async (bytes: Uint8Array) => {
     writeFileSync(path, bytes);
     const file = await openPytorch(path);
-    for (const name of file.entries.keys()) if (!name.endsWith('tracked')) await file.read(name);
-    await file.close();
+    try {
+      for (const name of file.entries.keys()) if (!name.endsWith('tracked')) await file.read(name);
+    } finally {
+      await file.close();
+    }
   };
   for (const name of readdirSync(FOLDER).filter((file) => file.endsWith('.pth'))) {
     const bytes = readFileSync(join(FOLDER, name));
