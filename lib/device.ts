@@ -1,4 +1,12 @@
-import { binding, type DType, type NativeAttrs, type NativePlan, type NativeRecorder } from './binding.js';
+import { checkList } from './arguments.js';
+import {
+  binding,
+  type DType,
+  type NativeAttrs,
+  type NativePlan,
+  type NativeRecorder,
+  type NativeTensor,
+} from './binding.js';
 import { cudaVerdict } from './cuda.js';
 import { invalidArgument, NlrcnnError } from './errors.js';
 import { Tensor } from './tensor.js';
@@ -66,7 +74,7 @@ export function eagerIn(precision: Precision): OpContext {
   return {
     op: (name, inputs, attrs = {}) =>
       binding()
-        .op(name, inputs.map(nativeOf), attrs, precision)
+        .op(name, nativesOf(inputs), attrs, precision)
         .map((native) => new Tensor(native)),
   };
 }
@@ -88,11 +96,12 @@ export class Recorder implements OpContext {
   }
 
   op(name: string, inputs: readonly (Tensor | null | undefined)[], attrs: NativeAttrs = {}): Tensor[] {
-    return this.#native.op(name, inputs.map(nativeOf), attrs).map((native) => new Tensor(native));
+    return this.#native.op(name, nativesOf(inputs), attrs).map((native) => new Tensor(native));
   }
 
   finish(outputs: readonly Tensor[]): NativePlan {
-    return this.#native.finish(outputs.map((tensor) => tensor.native));
+    checkList(outputs, 'tensors', 'outputs');
+    return this.#native.finish(nativesOf(outputs) as NativeTensor[]);
   }
 }
 
@@ -104,6 +113,14 @@ export function single(outputs: readonly Tensor[]): Tensor {
   return outputs[0]!;
 }
 
-function nativeOf(tensor: Tensor | null | undefined) {
-  return tensor?.native ?? null;
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for an input that is neither a tensor nor absent. */
+function nativesOf(tensors: readonly (Tensor | null | undefined)[]): (NativeTensor | null)[] {
+  const natives: (NativeTensor | null)[] = [];
+  for (const [i, tensor] of tensors.entries()) {
+    if (tensor !== null && tensor !== undefined && !(tensor instanceof Tensor)) {
+      throw invalidArgument('a Tensor', `input ${i}`, tensor);
+    }
+    natives.push(tensor?.native ?? null);
+  }
+  return natives;
 }

@@ -39,6 +39,13 @@ export class Tensor {
         `Expected an array of dimensions but received ${describe(shape)}`,
       );
     }
+    for (const side of shape) {
+      if (Number.isSafeInteger(side) && side >= 0) continue;
+      throw new NlrcnnError(
+        'ERR_NLRCNN_SHAPE',
+        `Expected whole, non-negative dimensions but received ${describe(side)}`,
+      );
+    }
     const count = shape.reduce((a, b) => a * b, 1);
     if (data.length !== count) {
       throw new NlrcnnError(

@@ -1,3 +1,4 @@
+import { checkList, checkMask, checkNumber, checkObject } from '../arguments.js';
 import { type Rle, rleArea, rleIou } from '../masks/rle.js';
 import { arange } from './numpy.js';
 
@@ -60,11 +61,14 @@ interface Scene {
  * precision over IoUs .50 to .95 and at .50, averaged over categories. An object takes the best-scored detection of IoU above the
  * threshold, its others are false; detections that lie on groups, small objects or ignored pixels by more than the threshold
  * do not count.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what are no such pictures, ERR_NLRCNN_SHAPE for masks of several sizes in one.
  */
 export function evaluateCityscapes(
   pictures: readonly CityscapesPicture[],
   categories: readonly number[],
 ): CityscapesEvaluation {
+  checkList(categories, 'category ids', 'categories');
+  for (const picture of checkList(pictures, 'pictures', 'pictures')) checkPicture(picture);
   const scenes = new Map(categories.map((category) => [category, [] as Scene[]]));
   for (const picture of pictures) {
     for (const [category, own] of scenes) {
@@ -82,6 +86,18 @@ export function evaluateCityscapes(
     AP50: mean(perClass.map(({ AP50 }) => AP50)),
     perClass,
   };
+}
+
+function checkPicture(picture: CityscapesPicture): void {
+  const { truths, found, ignored } = checkObject(picture, 'an object', 'a picture');
+  for (const truth of checkList(truths, 'objects', 'truths')) {
+    checkMask(checkObject(truth, 'an object', 'a truth').mask, 'mask');
+  }
+  for (const one of checkList(found, 'detections', 'found')) {
+    checkMask(checkObject(one, 'an object', 'a detection').mask, 'mask');
+    checkNumber(one.score, 'score');
+  }
+  if (ignored !== undefined) checkMask(ignored, 'ignored');
 }
 
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;

@@ -1,4 +1,6 @@
+import { checkBox, checkList, checkMask, checkNumber, checkObject } from '../arguments.js';
 import { binding } from '../binding.js';
+import { invalidArgument } from '../errors.js';
 import type { Rle } from '../masks/rle.js';
 import { linspace, mean } from './numpy.js';
 
@@ -74,6 +76,8 @@ const [MISS, HIT, IGNORED] = [0, 1, 2] as const;
  * pycocotools' COCOeval: average precision and recall of boxes or masks over `categories`. Among equal scores the order
  * of `pictures` and of their detections decides, as there. `most`: COCO's maxDets, the detections of a category in a picture
  * that count; AP is of the last.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is no such list: boxes without four finite numbers where boxes are compared,
+ * objects without a mask where masks are, scores and areas that are no numbers.
  */
 export function evaluateCoco(
   pictures: readonly CocoPicture[],
@@ -81,6 +85,7 @@ export function evaluateCoco(
   type: 'segm' | 'bbox',
   most = MOST,
 ): CocoEvaluation {
+  checkArguments(pictures, categories, type, most);
   // [categories]: scores, and for each area what came of them; one entry a picture that has something of the category.
   const all = categories.map(() => ({ scores: [] as number[][], areas: AREAS.map((): Matches[] => []) }));
   const place = new Map(categories.map((category, k) => [category, k]));
@@ -123,6 +128,39 @@ export function evaluateCoco(
       return own.length > 0 ? [{ category, AP: mean(own, -1), AP50: mean(pick(own, 0), -1) }] : [];
     }),
   };
+}
+
+function checkArguments(
+  pictures: readonly CocoPicture[],
+  categories: readonly number[],
+  type: 'segm' | 'bbox',
+  most: readonly number[],
+): void {
+  if (type !== 'segm' && type !== 'bbox') throw invalidArgument('segm or bbox', 'type', type);
+  for (const category of checkList(categories, 'category ids', 'categories'))
+    checkNumber(category, 'a category');
+  if (
+    !Array.isArray(most) ||
+    most.length !== 3 ||
+    !most.every((count) => Number.isInteger(count) && count > 0)
+  ) {
+    throw invalidArgument('three positive integers', 'most', most);
+  }
+  for (const picture of checkList(pictures, 'pictures', 'pictures')) {
+    const { truths, found } = checkObject(picture, 'an object', 'a picture');
+    for (const truth of checkList(truths, 'objects', 'truths')) checkThing(truth, type, 'a truth');
+    for (const one of checkList(found, 'detections', 'found')) {
+      checkThing(one, type, 'a detection');
+      checkNumber(one.score, 'score');
+    }
+  }
+}
+
+function checkThing(thing: CocoTruth | CocoFound, type: 'segm' | 'bbox', name: string): void {
+  checkObject(thing, 'an object', name);
+  checkNumber(thing.area, 'area');
+  if (type === 'bbox') checkBox(thing.bbox, 'bbox');
+  else checkMask(thing.mask!, 'mask');
 }
 
 /** Mean over all categories that have something; added up in pycocotools' order, in which categories are the last axis. */

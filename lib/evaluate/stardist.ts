@@ -1,3 +1,5 @@
+import { checkList, checkMaskOf, checkNumber, checkObject, checkSides } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
 import { decodeRle, type Rle } from '../masks/rle.js';
 
 /** IoUs at which the metric is given, as keys: "0.50" … "0.90". */
@@ -17,10 +19,18 @@ export interface StardistPicture {
  * The metric of the 2018 Data Science Bowl and of StarDist's tables: TP / (TP + FP + FN) by IoU, summed over all pictures.
  * Detections above `score` become a label map by falling score: a pixel stays with the first, pieces below 10
  * pixels are dropped. Truth and detection are matched one to one.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what are no such pictures, ERR_NLRCNN_SHAPE for a mask of another size than its
+ * picture.
  */
 export function evaluateStardist(pictures: Iterable<StardistPicture>, score = 0.5): Record<string, number> {
+  checkNumber(score, 'score');
+  if (typeof (pictures as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
+    throw invalidArgument('pictures', 'pictures', pictures);
+  }
   const totals = STARDIST_IOUS.map(() => ({ hits: 0, found: 0, truths: 0 }));
-  for (const { height, width, truths, found } of pictures) {
+  for (const picture of pictures) {
+    checkPicture(picture);
+    const { height, width, truths, found } = picture;
     const truth = labelMap(truths, height * width, 1);
     const kept = found.filter((one) => one.score > score).toSorted((a, b) => b.score - a.score);
     const prediction = labelMap(
@@ -40,6 +50,16 @@ export function evaluateStardist(pictures: Iterable<StardistPicture>, score = 0.
     hits / (found + truths - hits || 1),
   ]);
   return Object.fromEntries(entries);
+}
+
+function checkPicture(picture: StardistPicture): void {
+  const { height, width, truths, found } = checkObject(picture, 'an object', 'a picture');
+  checkSides(height, width);
+  for (const mask of checkList(truths, 'masks', 'truths')) checkMaskOf(mask, height, width, 'a truth');
+  for (const one of checkList(found, 'detections', 'found')) {
+    checkNumber(checkObject(one, 'an object', 'a detection').score, 'score');
+    checkMaskOf(one.mask, height, width, 'a mask');
+  }
 }
 
 /** Labels from 1, and how many pixels each has (those of label 0 are not counted). */

@@ -1,5 +1,7 @@
+import { checkBox, checkList, checkMask, checkObject } from '../arguments.js';
 import { isPlaceholder } from '../datasets/classes.js';
-import type { Segmentation } from '../model.js';
+import { invalidArgument } from '../errors.js';
+import type { Detection, Segmentation } from '../model.js';
 import { version } from '../version.js';
 import { type Rle, rleArea } from './rle.js';
 
@@ -40,13 +42,15 @@ export interface NamedSegmentation {
 /**
  * Detections as COCO results (an entry of the list each). `categoryOf` maps label ids to category ids, by default to themselves;
  * detections of labels that it gives undefined for are left out.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is no result.
  */
 export function toCocoResults(
-  { detections }: Segmentation,
+  result: Segmentation,
   imageId: number | string,
   categoryOf: (labelId: number) => number | undefined = (labelId) => labelId,
 ): CocoResult[] {
-  return detections.flatMap(({ labelId, score, box: [x1, y1, x2, y2], mask }) => {
+  if (typeof categoryOf !== 'function') throw invalidArgument('a function', 'categoryOf', categoryOf);
+  return detectionsOf(result).flatMap(({ labelId, score, box: [x1, y1, x2, y2], mask }) => {
     const category = categoryOf(labelId);
     if (category === undefined) return [];
     const bbox: CocoResult['bbox'] = [x1, y1, x2 - x1, y2 - y1];
@@ -63,6 +67,10 @@ export function toCocoDataset(
   images: readonly NamedSegmentation[],
   classNames: readonly string[] = [],
 ): CocoDataset {
+  checkList(classNames, 'names', 'classNames');
+  for (const image of checkList(images, 'images', 'images')) {
+    checkObject(checkObject(image, 'an object', 'an image').result, 'an object', 'result');
+  }
   const annotations = images.flatMap(({ result }, i) => toCocoResults(result, i + 1));
   return {
     info: { description: 'Detections of nonlocal-rcnn', version },
@@ -80,6 +88,15 @@ export function toCocoDataset(
       return { id: i + 1, ...entry, area, iscrowd: 0 };
     }),
   };
+}
+
+function detectionsOf(result: Segmentation): readonly Detection[] {
+  const { detections } = checkObject(result, 'a result of segment', 'the result');
+  for (const detection of checkList(detections, 'detections', 'detections')) {
+    checkBox(checkObject(detection, 'an object', 'a detection').box, 'box');
+    if (detection.mask) checkMask(detection.mask, 'mask');
+  }
+  return detections;
 }
 
 function namedCategories(classNames: readonly string[]): CocoDataset['categories'] {

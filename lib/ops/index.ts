@@ -1,4 +1,5 @@
 import { eager, type OpContext } from '../device.js';
+import { describe, isNlrcnnError, NlrcnnError } from '../errors.js';
 import { adamw } from './adamw.js';
 import { add } from './add.js';
 import { addBroadcast } from './add_broadcast.js';
@@ -121,9 +122,25 @@ const ALL = {
 export function opsFor(context: OpContext): { [K in keyof typeof ALL]: Bound<(typeof ALL)[K]> } {
   const bound = Object.entries(ALL).map(([name, op]) => [
     name,
-    (...args: unknown[]) => (op as (context: OpContext, ...args: unknown[]) => unknown)(context, ...args),
+    (...args: unknown[]) => {
+      try {
+        return (op as (context: OpContext, ...args: unknown[]) => unknown)(context, ...args);
+      } catch (cause) {
+        throw isNlrcnnError(cause) ? cause : badArguments(name, args, cause);
+      }
+    },
   ]);
   return Object.fromEntries(bound);
+}
+
+/** An op's wrapper only puts its arguments together: where that fails, one was not of its type. */
+function badArguments(name: string, args: readonly unknown[], cause: unknown): NlrcnnError {
+  const received = args.map(describe).join(', ') || 'none';
+  return new NlrcnnError(
+    'ERR_NLRCNN_ARGUMENT',
+    `Expected the arguments of ops.${name} but received ${received} (${String((cause as Error)?.message)})`,
+    { cause },
+  );
 }
 
 /**

@@ -1,0 +1,76 @@
+import { invalidArgument, NlrcnnError } from './errors.js';
+
+/** Checks of what callers pass, whose types JavaScript does not keep. Each gives the value back. */
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what has no properties to read. */
+export function checkObject<T extends object>(value: T, expected: string, name: string): T {
+  if (typeof value !== 'object' || value === null) throw invalidArgument(expected, name, value);
+  return value;
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is no array; holes count as undefined. */
+export function checkList<T>(value: readonly T[], what: string, name: string): readonly T[] {
+  if (!Array.isArray(value)) throw invalidArgument(`an array of ${what}`, name, value);
+  return value;
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for NaN and what is no number. */
+export function checkNumber(value: number, name: string): number {
+  if (typeof value !== 'number' || Number.isNaN(value)) throw invalidArgument('a number', name, value);
+  return value;
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for other than four finite numbers. */
+export function checkBox<T extends readonly number[]>(value: T, name: string): T {
+  checkList(value, 'four numbers', name);
+  if (value.length !== 4) throw invalidArgument('four numbers', name, value);
+  for (let i = 0; i < 4; i++) {
+    if (!Number.isFinite(value[i])) throw invalidArgument('finite numbers', name, value[i]);
+  }
+  return value;
+}
+
+/** Pixels of one mask, as the native code has them. */
+const MOST_PIXELS = 2 ** 32 - 1;
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for sides that are no positive integers, ERR_NLRCNN_SHAPE for 2^32 pixels or more. */
+export function checkSides(height: number, width: number): void {
+  for (const [name, side] of [
+    ['height', height],
+    ['width', width],
+  ] as const) {
+    if (!Number.isInteger(side) || side < 1) throw invalidArgument('a positive integer', name, side);
+  }
+  if (height * width > MOST_PIXELS) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_SHAPE',
+      `Expected fewer than 2^32 pixels but received ${height} × ${width}`,
+    );
+  }
+}
+
+/** A mask by its properties; that its runs are sound is checked where they are read. */
+interface SizedMask {
+  size: readonly number[];
+  counts: unknown;
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is not `{ size: [height, width], counts }`. */
+export function checkMask<T extends SizedMask>(value: T, name: string): T {
+  const { size, counts } = checkObject(value, 'a mask { size, counts }', name);
+  if (!Array.isArray(size) || size.length !== 2)
+    throw invalidArgument('[height, width]', `${name}.size`, size);
+  if (typeof counts !== 'string') throw invalidArgument('a string', `${name}.counts`, counts);
+  return value;
+}
+
+/** As `checkMask`. @throws NlrcnnError ERR_NLRCNN_SHAPE for a mask of other than `height` × `width` pixels. */
+export function checkMaskOf<T extends SizedMask>(value: T, height: number, width: number, name: string): T {
+  const { size } = checkMask(value, name);
+  if (size[0] === height && size[1] === width) return value;
+  const [expected, received] = [[height, width], size].map((sides) => sides.map(String).join(', '));
+  throw new NlrcnnError(
+    'ERR_NLRCNN_SHAPE',
+    `Expected ${name} of size [${expected}] but received [${received}]`,
+  );
+}
