@@ -1,6 +1,7 @@
+import { types } from 'node:util';
 import ndarray, { type NdArray } from 'ndarray';
 import { binding } from '../binding.js';
-import { NlrcnnError } from '../errors.js';
+import { invalidArgument, NlrcnnError } from '../errors.js';
 
 /** A mask as COCO compressed run-length encoding, column-major. */
 export interface Rle {
@@ -15,14 +16,32 @@ export type Ring = number[];
 /** So many IoUs are 2 GiB. */
 const MOST_PAIRS = 2 ** 28;
 
-/** pycocotools.mask.encode of one bitmap, [height, width] of zero and not zero. */
+/** So many pixels are decoded or encoded at once: 1 GiB. */
+const MOST_PIXELS = 2 ** 30;
+
+/**
+ * pycocotools.mask.encode of one bitmap, [height, width] of zero and not zero, at most 2^30 pixels.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is no such bitmap, ERR_NLRCNN_SHAPE where its memory does not have so many
+ * values, as after its buffer was transferred.
+ */
 export function encodeRle(bitmap: NdArray<Uint8Array>): Rle {
-  const [height, width] = bitmap.shape as [number, number];
-  const packed = bitmap.stride[1] === 1 && bitmap.stride[0] === width;
-  const data = packed
-    ? bitmap.data.subarray(bitmap.offset, bitmap.offset + height * width)
+  const { shape, stride, offset, data } = bitmap ?? {};
+  const sides = Array.isArray(shape) && shape.length === 2 ? (shape as [number, number]) : [];
+  const [height = 0, width = 0] = sides;
+  if (![height, width].every((side) => Number.isInteger(side) && side > 0) || height * width > MOST_PIXELS) {
+    throw invalidArgument('an ndarray of shape [height, width], at most 2^30 pixels,', 'bitmap', bitmap);
+  }
+  const packed = types.isUint8Array(data) && stride[1] === 1 && stride[0] === width;
+  if (packed && !(offset >= 0 && data.length >= offset + height * width)) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_SHAPE',
+      `Expected ${height * width} values for a bitmap of shape [${height}, ${width}] but received ${Math.max(0, data.length - offset)}`,
+    );
+  }
+  const values = packed
+    ? data.subarray(offset, offset + height * width)
     : Uint8Array.from({ length: height * width }, (_, i) => bitmap.get(Math.floor(i / width), i % width));
-  return { size: [height, width], counts: binding().rleEncode(data, height, width) };
+  return { size: [height, width], counts: binding().rleEncode(values, height, width) };
 }
 
 /** pycocotools.mask.decode: [height, width] of 0 and 1. */
