@@ -1,19 +1,22 @@
 import { cudaVerdict } from '../cuda.js';
 import type { DeviceOption, Precision } from '../device.js';
 import { isNlrcnnError } from '../errors.js';
+import { prepareFolder } from '../files/folders.js';
 import { loadModel, type Model, type Segmentation } from '../model.js';
 import { bundledModels, DEFAULT_MODEL } from '../weights/load.js';
 import { countFlag, listFlag, numberFlag, parse, UsageError } from './args.js';
+import { failureText } from './failure.js';
 import {
+  checkNoImageReplaced,
   FORMATS,
   type Format,
   OVERLAY_SCORE,
-  prepareFolder,
   resultNames,
   toJson,
   writeCoco,
   writeResults,
 } from './outputs.js';
+import { print } from './print.js';
 import { startProgress } from './progress.js';
 
 const HELP = `Usage: nlrcnn segment IMAGE… [options]
@@ -58,6 +61,8 @@ const AT_ONCE = 2;
 
 interface Job {
   images: string[];
+  /** Of the results of each image. */
+  names: string[];
   model: Model;
   out: string;
   formats: Format[];
@@ -70,7 +75,7 @@ interface Job {
 export async function segment(args: string[], signal: AbortSignal): Promise<number> {
   const { values, positionals: images } = parse(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(HELP);
+    await print(HELP);
     return 0;
   }
   if (images.length === 0) throw new UsageError('Expected at least one picture');
@@ -82,20 +87,23 @@ export async function segment(args: string[], signal: AbortSignal): Promise<numb
   const out = values.out ?? '.';
   const formats = listFlag('format', values.format ?? (out === '-' ? 'json' : 'json,overlay'), FORMATS);
   if (out === '-' && formats.join() !== 'json') throw new UsageError('Expected --format json with --out -');
-  if (out !== '-') await prepareFolder(out);
+  const names = resultNames(images, formats);
+  if (out !== '-') {
+    await prepareFolder(out);
+    await checkNoImageReplaced(images, names, formats, out);
+  }
   const { weights, config } = values;
-  const name = values.model;
   const device = values.device as DeviceOption | undefined;
   const precision = values.precision as Precision | undefined;
-  using model = await loadModel({ model: name, weights, config, device, precision });
+  using model = await loadModel({ model: values.model, weights, config, device, precision });
   if (model.device === 'cpu' && (device ?? 'auto') === 'auto')
     process.stderr.write(`nlrcnn: on the CPU, as ${cudaVerdict().reason}\n`);
-  return await run({ images, model, out, formats, score, maxDetections, signal });
+  return await run({ images, names, model, out, formats, score, maxDetections, signal });
 }
 
 async function run(job: Job): Promise<number> {
-  const { images, model, out, formats, signal } = job;
-  const names = resultNames(images);
+  const { images, names, model, out, formats, signal } = job;
+  const together = out === '-' || formats.includes('coco');
   const results = new Array<Segmentation | undefined>(images.length);
   const rows = new Array<string>(images.length);
   const progress = startProgress(images.length);
@@ -108,7 +116,7 @@ async function run(job: Job): Promise<number> {
       try {
         const { score, maxDetections } = job;
         const result = await model.segment(image, { score, maxDetections, signal });
-        results[i] = result;
+        if (together) results[i] = result;
         const written =
           out === '-'
             ? []
@@ -116,9 +124,9 @@ async function run(job: Job): Promise<number> {
         rows[i] = describe(image, result, written, score ?? OVERLAY_SCORE);
       } catch (error) {
         if (!isNlrcnnError(error)) throw error;
+        if (signal.aborted && error.code === 'ERR_NLRCNN_CANCELLED') return;
         failed++;
-        rows[i] = '';
-        process.stderr.write(`nlrcnn: ${error.message}\n`);
+        process.stderr.write(`nlrcnn: ${failureText(error)}\n`);
       }
       progress.step();
     }
@@ -128,19 +136,23 @@ async function run(job: Job): Promise<number> {
   } finally {
     progress.stop();
   }
+  if (signal.aborted) {
+    // What holds the results of all images would look as if it did.
+    await print(rows.filter(Boolean).join(''));
+    process.stderr.write('nlrcnn: stopped\n');
+    return 1;
+  }
   if (out === '-') {
     const printed = images.flatMap((image, i) => (results[i] ? [toJson(image, model, results[i])] : []));
-    if (printed.length > 0)
-      process.stdout.write(`${JSON.stringify(images.length === 1 ? printed[0] : printed)}\n`);
+    if (printed.length > 0) await print(`${JSON.stringify(images.length === 1 ? printed[0] : printed)}\n`);
   } else {
-    process.stdout.write(rows.filter(Boolean).join(''));
+    await print(rows.filter(Boolean).join(''));
     if (formats.includes('coco')) {
       const done = images.flatMap((image, i) => (results[i] ? [[image, results[i]] as const] : []));
-      process.stdout.write(`all pictures → ${await writeCoco(out, done)}\n`);
+      await print(`all images → ${await writeCoco(out, done)}\n`);
     }
   }
-  if (signal.aborted) process.stderr.write('nlrcnn: stopped\n');
-  return failed > 0 || signal.aborted ? 1 : 0;
+  return failed > 0 ? 1 : 0;
 }
 
 /** One line: size, objects by class (those that the overlay shows), time, files. */
