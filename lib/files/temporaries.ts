@@ -27,10 +27,14 @@ export function settle(temporary: string): void {
   begun.delete(temporary);
 }
 
-/** Removes it, as far as it is there. */
+/** Removes it, as far as it is there; where that fails the end of the process or the next run tries again. */
 export async function discard(temporary: string): Promise<void> {
-  await rm(temporary, { recursive: true, force: true });
-  begun.delete(temporary);
+  try {
+    await rm(temporary, { recursive: true, force: true });
+    begun.delete(temporary);
+  } catch {
+    // Why it is discarded matters more.
+  }
 }
 
 /** Removes all that this thread has begun to write; for the end of the process. */

@@ -131,7 +131,7 @@ export async function writeWholeFolder(
 /** Removes a folder or file, if it is there, under another name: a kill on the way leaves no part of it under its own. */
 export async function removeWhole(path: string): Promise<void> {
   const temporary = temporaryIn(dirname(path));
-  await rename(path, temporary).catch(unlessMissing);
+  await named(path, () => rename(path, temporary).catch(unlessMissing));
   await discard(temporary);
 }
 
