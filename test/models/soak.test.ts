@@ -20,7 +20,7 @@ test('300 pictures in a row: memory after the last within 5 % of that after the 
 
 // As `npm run check:soak`, in short: models that were not freed would be half of what the process holds.
 test('images of all kinds, broken ones, aborts and disposals, four at once: each outcome is right, memory stays', async (t) => {
-  const sizes = ['--images', '80', '--settled', '40', '--kinds', '12', '--longest', '300'];
+  const sizes = ['--images', '100', '--settled', '30', '--kinds', '12', '--longest', '300'];
   const bounds = ['--dispose-every', '10', '--growth', '25'];
   const { code, stdout, stderr } = await runNode([
     '--unhandled-rejections=strict',
