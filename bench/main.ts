@@ -1,9 +1,10 @@
 /**
  * Benchmarks beside the peers, taking turns in one run; writes a result file.
  *
- *   npm run bench -- [--python PYTHON] [--onnx FILE] [--rounds N] [--out FILE] [NAME…]
+ *   npm run bench -- [--python PYTHON] [--onnx FILE] [--baseline DIR] [--rounds N] [--out FILE] [NAME…]
  *
- * PYTHON has torch and torchvision; FILE is the network of bench/peers/export_onnx.py. Without them only this package is timed.
+ * PYTHON has torch and torchvision; FILE is the network of bench/peers/export_onnx.py; DIR is another checkout of this package, built.
+ * Without them only this package is timed.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -20,13 +21,24 @@ const { values, positionals } = parseArgs({
   options: {
     python: { type: 'string' },
     onnx: { type: 'string' },
+    baseline: { type: 'string' },
     rounds: { type: 'string', default: '9' },
     out: { type: 'string' },
   },
   allowPositionals: true,
 });
 
-const file = (name: string) => join(__dirname, 'subjects', `${name}.js`);
+type Start = () => Promise<Subject>;
+
+/** This package, and the checkout that it is compared with. */
+const own = (name: string, argument?: () => string): Start[] =>
+  [__dirname, ...(values.baseline ? [join(values.baseline, 'dist-bench')] : [])].map((folder, i) => () => {
+    const file = join(folder, 'subjects', `${name}.js`);
+    return Subject.start(i === 0 ? 'nonlocal-rcnn' : 'baseline', process.execPath, [
+      file,
+      ...(argument ? [argument()] : []),
+    ]);
+  });
 const torch = (name: string, script = 'torch_subject') => [
   join(__dirname, '..', 'bench', 'peers', `${script}.py`),
   name,
@@ -37,16 +49,17 @@ const cocoCase = () => {
   return folder;
 };
 
-type Start = () => Promise<Subject>;
-
 /** Who takes part in a benchmark, this package first. */
 const BENCHMARKS: Record<string, Start[]> = {
   network: [
-    () => Subject.start('nonlocal-rcnn', process.execPath, [file('network')]),
+    ...own('network'),
     ...(values.onnx
       ? [
           () =>
-            Subject.start('onnxruntime-node', process.execPath, [file('network-onnxruntime'), values.onnx!]),
+            Subject.start('onnxruntime-node', process.execPath, [
+              join(__dirname, 'subjects', 'network-onnxruntime.js'),
+              values.onnx!,
+            ]),
         ]
       : []),
     ...(values.python ? [() => Subject.start('torchvision', values.python!, torch('network'))] : []),
@@ -55,7 +68,7 @@ const BENCHMARKS: Record<string, Start[]> = {
     ['r18', 'r50', 'r18-nl'].map((name) => [
       `train-${name}`,
       [
-        () => Subject.start('nonlocal-rcnn', process.execPath, [file('train'), name]),
+        ...own('train', () => name),
         ...(values.python
           ? [() => Subject.start('torchvision', values.python!, torch(name, 'torch_train'))]
           : []),
@@ -63,7 +76,7 @@ const BENCHMARKS: Record<string, Start[]> = {
     ]),
   ),
   evaluate: [
-    () => Subject.start('nonlocal-rcnn', process.execPath, [file('evaluate'), cocoCase()]),
+    ...own('evaluate', cocoCase),
     ...(values.python
       ? [() => Subject.start('pycocotools', values.python!, torch(cocoCase(), 'pycocotools_evaluate'))]
       : []),
@@ -72,7 +85,7 @@ const BENCHMARKS: Record<string, Start[]> = {
     ['roi_align', 'non_local_roi'].map((name) => [
       name,
       [
-        () => Subject.start('nonlocal-rcnn', process.execPath, [file('op'), name]),
+        ...own('op', () => name),
         ...(values.python ? [() => Subject.start('torchvision', values.python!, torch(name))] : []),
       ],
     ]),
@@ -139,6 +152,7 @@ async function main(): Promise<void> {
       `npm run bench -- --rounds ${values.rounds}`,
       ...(values.python ? ['--python python'] : []),
       ...(values.onnx ? ['--onnx maskrcnn_resnet50_fpn.onnx'] : []),
+      ...(values.baseline ? ['--baseline CHECKOUT'] : []),
       ...positionals,
     ].join(' '),
     machine: {
