@@ -14,6 +14,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { smallTraining } from './small-training.mjs';
 
 const FILE = fileURLToPath(import.meta.url);
 const WORKER = join(dirname(FILE), 'environment-worker.mjs');
@@ -30,21 +31,19 @@ const { values } = parseArgs({
 });
 const [TIMES, SECONDS] = [Number(values.times), Number(values.seconds)];
 
-/** Ends by itself where it never says that it has begun. */
+/** A worker, and when it has begun its work. An error of its own ends this process, and so fails the check. */
 function start(kind, device) {
   const worker = new Worker(WORKER, { workerData: { kind, device }, stdout: true, stderr: true });
-  const begun = new Promise((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', resolve);
+  worker.on('error', (error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(3);
   });
-  return { worker, begun };
+  return { worker, begun: new Promise((resolve) => worker.once('message', resolve)) };
 }
 
 /** Terminates a worker before it has begun, as it begins, or within a while of its work. */
 async function endOne(kind, device) {
   const { worker, begun } = start(kind, device);
-  begun.catch(() => {});
   const moment = Math.random();
   if (moment < 0.2) await setTimeout(Math.random() * 150);
   else await begun;
@@ -91,10 +90,16 @@ if (values.part) {
 const folder = mkdtempSync(join(tmpdir(), 'nlrcnn-environments-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
+const weights = join(folder, 'small', 'model', 'weights.safetensors');
+if (values.device !== 'cpu') {
+  const { train } = await import('../dist/index.mjs');
+  await train(smallTraining(1), { out: join(folder, 'small'), device: 'cpu' });
+}
+
 /** Runs a process; gives how it ended and what it said. */
 function run(args, { killAfter, inject } = {}) {
   return new Promise((resolve) => {
-    const env = { ...process.env, NLRCNN_CHECK_FOLDER: folder };
+    const env = { ...process.env, NLRCNN_CHECK_FOLDER: folder, NLRCNN_CHECK_WEIGHTS: weights };
     const child = spawn(process.execPath, [...(inject ? ['--import', inject] : []), ...args], { env });
     let [out, errors] = ['', ''];
     child.stdout.on('data', (text) => {

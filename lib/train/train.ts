@@ -6,7 +6,7 @@ import { withSharp } from '../images/encode.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { readClassNames, readStateDict } from '../weights/load.js';
 import { type StoredTensor, safetensors } from '../weights/write-safetensors.js';
-import type { TrainingConfig } from './config.js';
+import { parseTrainingConfig, type TrainingConfig } from './config.js';
 import { openRunData } from './data.js';
 import { makeEvaluation } from './evaluation.js';
 import { adaptState, initialState } from './initialize.js';
@@ -38,7 +38,8 @@ export interface TrainOptions extends RunObserver {
  * @throws NlrcnnError ERR_NLRCNN_CONFIG for a config that does not fit data or run, ERR_NLRCNN_IO, ERR_NLRCNN_DATASET,
  * ERR_NLRCNN_WEIGHTS, ERR_NLRCNN_DEVICE; ERR_NLRCNN_DIVERGED where a loss is not finite, after its batch was saved.
  */
-export async function train(config: TrainingConfig, options: TrainOptions): Promise<RunResult> {
+export async function train(given: TrainingConfig, options: TrainOptions): Promise<RunResult> {
+  const config = parseTrainingConfig(given);
   const { signal = new AbortController().signal, note = () => {} } = options;
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, config.precision);

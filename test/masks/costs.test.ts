@@ -191,7 +191,7 @@ test('overlays of boxes far outside end, and masks of another size are refused',
   await t.throwsAsync(masks.drawOverlay(image, wrong), { code: 'ERR_NLRCNN_SHAPE' });
   for (const scale of [Number.NaN, 0, -1, 1e9]) {
     await t.throwsAsync(masks.drawOverlay(image, segmentation(30, 20, []), { scale }), {
-      code: 'ERR_NLRCNN_ARGUMENT',
+      code: scale > 0 ? 'ERR_NLRCNN_IMAGE' : 'ERR_NLRCNN_ARGUMENT',
     });
   }
 });
