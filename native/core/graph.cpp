@@ -57,6 +57,9 @@ Result<std::vector<int>> Graph::op(const std::string& name, std::vector<int> in,
       return Status::error(Code::unsupported, "Expected inputs of " + name +
                                                   " whose shape is known but received " +
                                                   to_string(call.in.back().shape));
+    if (value >= 0 && too_large(call.in.back().shape))
+      return Status::error(Code::shape, "Expected inputs of " + name + " below 2^40 values but received " +
+                                            to_string(call.in.back().shape));
   }
   auto checked = contract->infer(call);
   if (!checked.ok()) return checked.status();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <exception>
 
 #include "cpu/kernels.h"
 
@@ -67,7 +68,13 @@ Status CpuPlan::run_step(size_t index, char* arena, const std::vector<Input>& in
   }
   context.dynamic_out.resize(step.out.size());
   context.workspace = arena + placement_.bytes;
-  Status status = kernels_[index]->run(context);
+  Status status;
+  try {
+    status = kernels_[index]->run(context);
+  } catch (const std::exception& error) {  // of a container that found no memory
+    status =
+        Status::error(Code::out_of_memory, "Out of memory in " + step.call.name + " (" + error.what() + ")");
+  }
   for (size_t i = 0; i < step.out.size(); ++i)
     if (context.dynamic_out[i].storage) dynamic[step.out[i]] = std::move(context.dynamic_out[i]);
   return status;

@@ -3,12 +3,12 @@
 //   node scripts/fuzz/native.mjs [--target rle,polygon,paste,preprocess,ops] [--seconds 60] [--corpus FOLDER] [--no-build]
 //
 // --seconds: of each target. --corpus: where new inputs are kept; default: build-fuzz/corpus. Starts from those and from
-// test/fuzz/corpus/TARGET. The last line is "N executions, M crashes"; exit code 1 on a crash, whose input is written to
+// test/fuzz/corpus/TARGET. A target with a planted fault comes first and must crash. The last line is "N executions, M crashes"; exit code 1 on a crash, whose input is written to
 // build-fuzz/crashes/ and printed in base64.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -42,10 +42,25 @@ if (!(seconds > 0)) fail(`--seconds wants a number above 0, not ${values.seconds
 function build() {
   const run = (args) => spawnSync('cmake', args, { stdio: ['ignore', 2, 2] }).status === 0;
   const configure = ['-S', ROOT, '-B', BUILD, '-DNLRCNN_FUZZ=ON', '-DCMAKE_CXX_COMPILER=clang++'];
-  const names = targets.map((target) => `fuzz_${target}`);
+  const names = ['fault', ...targets].map((target) => `fuzz_${target}`);
   const compile = ['--build', BUILD, '--parallel', String(availableParallelism()), '--target', ...names];
   if (!run(configure) || !run(compile))
     fail('building failed: "node scripts/setup.mjs --fuzz" installs clang');
+}
+
+const program = (target) => join(BUILD, 'native', 'fuzz', `fuzz_${target}`);
+
+/** A fuzzer that does not find what is there finds nothing else. */
+function findPlantedFault() {
+  const { stderr, status } = spawnSync(
+    program('fault'),
+    ['-runs=5000000', '-max_len=8', `-artifact_prefix=${tmpdir()}/nlrcnn-planted-`],
+    {
+      encoding: 'utf8',
+    },
+  );
+  if (status === 0 || !/AddressSanitizer: heap-buffer-overflow/.test(stderr ?? ''))
+    fail('the fuzzer did not find the planted fault (native/fuzz/fault.cpp)');
 }
 
 /** Runs one target; gives how many inputs it tried and whether one crashed. */
@@ -56,7 +71,7 @@ function fuzz(target) {
   for (const folder of [crashes, corpus]) mkdirSync(folder, { recursive: true });
   const before = new Set(readdirSync(crashes));
   const { stderr, status, error } = spawnSync(
-    join(BUILD, 'native', 'fuzz', `fuzz_${target}`),
+    program(target),
     [
       ...LIMITS,
       `-max_total_time=${Math.ceil(seconds)}`,
@@ -82,6 +97,7 @@ function fuzz(target) {
 }
 
 if (!values['no-build']) build();
+findPlantedFault();
 const results = targets.map(fuzz);
 const executions = results.reduce((sum, result) => sum + result.executions, 0);
 const crashes = results.filter(({ crashed }) => crashed).length;
