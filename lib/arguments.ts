@@ -30,6 +30,24 @@ export function checkBox<T extends readonly number[]>(value: T, name: string): T
   return value;
 }
 
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is no string. */
+export function checkText(value: string, expected: string, name: string): string {
+  if (typeof value !== 'string') throw invalidArgument(expected, name, value);
+  return value;
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is neither a function nor absent. */
+export function checkCallback(value: unknown, name: string): void {
+  if (value !== undefined && typeof value !== 'function') throw invalidArgument('a function', name, value);
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is neither an AbortSignal nor absent. */
+export function checkSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw invalidArgument('an AbortSignal', 'signal', value);
+  }
+}
+
 /** Pixels of one mask, as the native code has them. */
 const MOST_PIXELS = 2 ** 32 - 1;
 
@@ -58,8 +76,9 @@ interface SizedMask {
 /** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is not `{ size: [height, width], counts }`. */
 export function checkMask<T extends SizedMask>(value: T, name: string): T {
   const { size, counts } = checkObject(value, 'a mask { size, counts }', name);
-  if (!Array.isArray(size) || size.length !== 2)
+  if (!Array.isArray(size) || size.length !== 2 || size.some((side) => typeof side !== 'number')) {
     throw invalidArgument('[height, width]', `${name}.size`, size);
+  }
   if (typeof counts !== 'string') throw invalidArgument('a string', `${name}.counts`, counts);
   return value;
 }
@@ -68,7 +87,7 @@ export function checkMask<T extends SizedMask>(value: T, name: string): T {
 export function checkMaskOf<T extends SizedMask>(value: T, height: number, width: number, name: string): T {
   const { size } = checkMask(value, name);
   if (size[0] === height && size[1] === width) return value;
-  const [expected, received] = [[height, width], size].map((sides) => sides.map(String).join(', '));
+  const [expected, received] = [[height, width], size].map((sides) => sides.join(', '));
   throw new NlrcnnError(
     'ERR_NLRCNN_SHAPE',
     `Expected ${name} of size [${expected}] but received [${received}]`,
