@@ -1,9 +1,10 @@
 // Makes this checkout ready to run: system packages (Debian, Ubuntu), npm packages, the native addon, the JavaScript.
 // Does what is missing and nothing else, so that it can run before every command. Notes go to standard error.
 //
-//   node scripts/setup.mjs [--lint] [--emulation]
+//   node scripts/setup.mjs [--lint] [--emulation] [--sanitizers] [--fuzz]
 //
-// --lint: also what `npm run lint` needs; --emulation: also the CUDA kernels for the CPU, which the tests run.
+// --lint: also what `npm run lint` needs; --emulation: also the CUDA kernels for the CPU, which the tests run;
+// --sanitizers: also what scripts/sanitize.mjs needs; --fuzz: also what scripts/fuzz/native.mjs needs.
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -34,6 +35,14 @@ function run(command, args, env = {}) {
 
 const succeeds = (command, args) => spawnSync(command, args, { stdio: 'ignore' }).status === 0;
 
+/** Whether an empty program can be made with sanitizers or the fuzzer. */
+function sanitizes(compiler, sanitizers) {
+  const program = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }';
+  const main = sanitizers.includes('fuzzer') ? program : 'int main() {}';
+  const args = ['-x', 'c++', '-o', '/dev/null', '-', `-fsanitize=${sanitizers}`];
+  return spawnSync(compiler, args, { input: main, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
+}
+
 /** Whether a program compiles against a header and links. */
 function links(header, library) {
   const source = `#include <${header}>\nint main() {}\n`;
@@ -49,6 +58,10 @@ function systemPackages() {
     wanted.push('libdnnl-dev');
   if (process.argv.includes('--lint') && !succeeds('clang-format', ['--version']))
     wanted.push('clang-format');
+  // The sanitizers' runtimes come with g++; libFuzzer's with clang.
+  if (process.argv.includes('--sanitizers') && !sanitizes('g++', 'address,undefined')) wanted.push('g++');
+  if (process.argv.includes('--fuzz') && !sanitizes('clang++', 'fuzzer,address,undefined'))
+    wanted.push('clang', 'libclang-rt-dev');
   if (wanted.length === 0) return;
   const install = `apt-get install -y ${wanted.join(' ')}`;
   if (!succeeds('apt-get', ['--version']))

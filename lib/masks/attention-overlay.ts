@@ -3,6 +3,7 @@ import { Font } from '../images/font.js';
 import type { Attention, Detection } from '../model.js';
 import { blend, type Canvas, type Color, type PaintOptions, paintPicture, toPng } from './canvas.js';
 import { captureDetections, drawShape } from './overlay.js';
+import { checkSize } from './rle.js';
 
 export interface AttentionOverlayOptions extends PaintOptions {
   /** So many of the others get a line and their weight in numbers. Default: 8 */
@@ -36,7 +37,8 @@ export async function drawAttention(
   const rois = attention.rois.map(({ box }) => ({ box: [...box] as Detection['box'] }));
   const weights = [...attention.weights];
   const detections = captureDetections(attention.detections);
-  const { canvas, scale } = await paintPicture(image, paint);
+  const { canvas, scale, size } = await paintPicture(image, paint);
+  for (const { mask } of detections) if (mask) checkSize(mask, size);
   dim(canvas);
   const thickness = Math.max(1, Math.round(Math.max(canvas.width, canvas.height) / 500));
   const others = weights

@@ -23,11 +23,11 @@ export interface Canvas {
 
 const COMFORTABLE = 768;
 
-/** A picture to draw on, enlarged `scale` times. */
+/** A picture to draw on, enlarged `scale` times; `size` is its own height and width. */
 export async function paintPicture(
   image: ImageInput,
   options: PaintOptions = {},
-): Promise<{ canvas: Canvas; scale: number }> {
+): Promise<{ canvas: Canvas; scale: number; size: [number, number] }> {
   const pixels = await decodeImage(image, { maxPixels: options.maxPixels });
   const longest = Math.max(pixels.width, pixels.height);
   const scale = options.scale ?? Math.max(1, Math.ceil(COMFORTABLE / longest));
@@ -43,7 +43,7 @@ export async function paintPicture(
     { width: across, height: down, channels },
     (picture) => picture.resize(width, height, { fit: 'fill' }).toColourspace('srgb').raw(),
   );
-  return { canvas: { data, width, height }, scale };
+  return { canvas: { data, width, height }, scale, size: [down, across] };
 }
 
 export function toPng({ data, width, height }: Canvas): Promise<Buffer> {

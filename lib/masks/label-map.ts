@@ -2,14 +2,15 @@ import ndarray, { type NdArray } from 'ndarray';
 import { NlrcnnError } from '../errors.js';
 import { withSharp } from '../images/encode.js';
 import type { Segmentation } from '../model.js';
-import { decodeRle } from './rle.js';
+import { checkSize } from './rle.js';
+import { decompressCounts } from './runs.js';
 
 const MOST = 65535;
 
 /**
  * Masks as one map, uint16 [height, width]: 0 where there is none, else 1 + the index of the detection; where several
  * overlap the one of the highest score.
- * @throws NlrcnnError ERR_NLRCNN_UNSUPPORTED for more than 65,535 detections.
+ * @throws NlrcnnError ERR_NLRCNN_UNSUPPORTED for more than 65,535 detections, ERR_NLRCNN_SHAPE for a mask of another size.
  */
 export function toLabelMap({ width, height, detections }: Segmentation): NdArray<Uint16Array> {
   if (detections.length > MOST) {
@@ -21,10 +22,30 @@ export function toLabelMap({ width, height, detections }: Segmentation): NdArray
   const map = new Uint16Array(width * height);
   for (const [index, { mask }] of detections.entries()) {
     if (!mask) continue;
-    const bitmap = decodeRle(mask).data;
-    for (let i = 0; i < map.length; i++) if (bitmap[i] && !map[i]) map[i] = index + 1;
+    checkSize(mask, [height, width]);
+    let at = 0;
+    for (const [i, count] of decompressCounts(mask).entries()) {
+      if (i % 2) fillColumns(map, at, at + count, height, width, index + 1);
+      at += count;
+    }
   }
   return ndarray(map, [height, width]);
+}
+
+/** Where `map` is 0 it gets `value`, at the pixels `from` to before `to` counted column by column. */
+function fillColumns(
+  map: Uint16Array,
+  from: number,
+  to: number,
+  height: number,
+  width: number,
+  value: number,
+): void {
+  for (let at = from; at < to; ) {
+    const x = Math.floor(at / height);
+    const end = Math.min(to, (x + 1) * height);
+    for (let i = (at - x * height) * width + x; at < end; at++, i += width) if (!map[i]) map[i] = value;
+  }
 }
 
 /** `toLabelMap` as a 16-bit gray PNG. */

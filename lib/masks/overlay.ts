@@ -4,7 +4,7 @@ import type { ImageInput } from '../images/decode.js';
 import { Font } from '../images/font.js';
 import type { Detection, Segmentation } from '../model.js';
 import { blend, type Canvas, type Color, type PaintOptions, paintPicture, toPng } from './canvas.js';
-import { decodeRle } from './rle.js';
+import { checkSize, decodeRle } from './rle.js';
 
 export interface OverlayOptions extends PaintOptions {
   /** Only detections of at least this score. */
@@ -17,7 +17,10 @@ const FILL = 0.35;
 /** With more objects than this a label is drawn only where it is no wider than its box. */
 const FEW = 30;
 
-/** The picture with each object's mask in a colour of its own, contour and label, as PNG. */
+/**
+ * The picture with each object's mask in a colour of its own, contour and label, as PNG.
+ * @throws NlrcnnError ERR_NLRCNN_SHAPE where a mask is not of the picture's size.
+ */
 export async function drawOverlay(
   image: ImageInput,
   { detections }: Segmentation,
@@ -25,8 +28,9 @@ export async function drawOverlay(
 ): Promise<Buffer> {
   // As they are now: the caller may change them while the image is decoded.
   const shown = captureDetections(detections.filter((detection) => detection.score >= (options.score ?? 0)));
-  const { canvas, scale } = await paintPicture(image, options);
+  const { canvas, scale, size } = await paintPicture(image, options);
   const { width, height } = canvas;
+  for (const { mask } of shown) if (mask) checkSize(mask, size);
   const thickness = Math.max(1, Math.round(Math.max(width, height) / 700));
   let rested = performance.now();
   for (const [i, detection] of shown.entries()) {
@@ -71,20 +75,26 @@ export function drawShape(
   contour = 1,
 ): void {
   const [x1, y1, x2, y2] = box.map((v) => Math.round(v * scale)) as Detection['box'];
+  const column = (x: number) => Math.min(Math.max(x, 0), canvas.width);
+  const row = (y: number) => Math.min(Math.max(y, 0), canvas.height);
   if (!mask) {
+    const [left, right, top, bottom] = [column(x1), column(x2), row(y1), row(y2)];
     for (let t = 0; t < thickness; t++) {
-      for (let x = x1; x < x2; x++) for (const y of [y1 + t, y2 - 1 - t]) blend(canvas, x, y, color, contour);
-      for (let y = y1; y < y2; y++) for (const x of [x1 + t, x2 - 1 - t]) blend(canvas, x, y, color, contour);
+      for (let x = left; x < right; x++)
+        for (const y of [y1 + t, y2 - 1 - t]) blend(canvas, x, y, color, contour);
+      for (let y = top; y < bottom; y++)
+        for (const x of [x1 + t, x2 - 1 - t]) blend(canvas, x, y, color, contour);
     }
     return;
   }
   const [height, width] = mask.size;
   const bitmap = decodeRle(mask).data;
   const margin = thickness + Math.ceil(2 * scale);
-  const [left, top] = [Math.max(0, x1 - margin), Math.max(0, y1 - margin)];
-  const [right, bottom] = [Math.min(canvas.width, x2 + margin), Math.min(canvas.height, y2 + margin)];
+  const [left, top] = [column(x1 - margin), row(y1 - margin)];
+  const [right, bottom] = [column(x2 + margin), row(y2 + margin)];
   const wide = right - left;
-  const inside = new Uint8Array(Math.max(0, wide * (bottom - top)));
+  if (!(wide > 0 && bottom > top)) return;
+  const inside = new Uint8Array(wide * (bottom - top));
   // Bilinear, so that enlarged outlines are round.
   const value = (x: number, y: number) =>
     bitmap[Math.min(Math.max(y, 0), height - 1) * width + Math.min(Math.max(x, 0), width - 1)]!;
@@ -123,6 +133,7 @@ async function drawLabels(canvas: Canvas, detections: readonly Detection[], scal
     if (detections.length > FEW && width > x2 - x1) continue;
     const x = Math.max(0, Math.min(x1, canvas.width - width));
     const y = Math.max(0, y1 - size);
+    if (!(y < canvas.height)) continue;
     if (placed.some((p) => x < p.x + p.width && p.x < x + width && Math.abs(p.y - y) < size)) continue;
     placed.push({ x, y, width });
     const color = colorOf(i);

@@ -37,24 +37,67 @@ export function toPolygons(rle: Rle): Polygon[] {
   const inside = (x: number, y: number) =>
     x >= 0 && y >= 0 && x < width && y < height && bitmap[y * width + x] === 1;
   const seen = new Uint8Array(width * height);
-  const polygons: Polygon[] = [];
-  const holes: { ring: Ring; x: number; y: number }[] = [];
+  const pieces = new Pieces();
+  const exteriors: { ring: Ring; run: number }[] = [];
+  const holes: { ring: Ring; run: number }[] = [];
   for (let y = 0; y < height; y++) {
+    pieces.nextRow();
     for (let x = 0; x < width; x++) {
-      if (!bitmap[y * width + x] || seen[y * width + x] || inside(x, y - 1)) continue;
-      const ring = follow(x, y, inside, (px, py) => {
-        seen[py * width + px] = 1;
-      });
-      if (signedArea(ring) > 0) polygons.push({ exterior: ring, holes: [] });
-      else holes.push({ ring, x: x + 0.5, y: y + 0.5 });
+      if (!bitmap[y * width + x]) continue;
+      const from = x;
+      while (x < width && bitmap[y * width + x]) x++;
+      const run = pieces.add(from, x);
+      for (let at = from; at < x; at++) {
+        if (seen[y * width + at] || inside(at, y - 1)) continue;
+        const ring = follow(at, y, inside, (px, py) => {
+          seen[py * width + px] = 1;
+        });
+        (signedArea(ring) > 0 ? exteriors : holes).push({ ring, run });
+      }
     }
   }
-  for (const { ring, x, y } of holes) {
-    const around = polygons.filter(({ exterior }) => contains(exterior, x, y));
-    around.sort((a, b) => signedArea(a.exterior) - signedArea(b.exterior));
-    around[0]!.holes.push(ring);
-  }
+  const polygons = exteriors.map(({ ring }): Polygon => ({ exterior: ring, holes: [] }));
+  const ofPiece = new Map(exteriors.map(({ run }, i) => [pieces.pieceOf(run), polygons[i]!]));
+  for (const { ring, run } of holes) ofPiece.get(pieces.pieceOf(run))!.holes.push(ring);
   return polygons;
+}
+
+/** Which runs of rows are connected: those of neighbouring rows that share a column. Union-find, as rows come. */
+class Pieces {
+  private readonly parents: number[] = [];
+  /** Start and end of each run of a row; the last of `above` that was compared. */
+  private above: number[] = [];
+  private row: number[] = [];
+  private compared = 0;
+
+  nextRow(): void {
+    [this.above, this.row] = [this.row, []];
+    this.compared = 0;
+  }
+
+  /** The number of the run of columns `from` to before `to`; runs of a row come from left to right. */
+  add(from: number, to: number): number {
+    const run = this.parents.push(this.parents.length) - 1;
+    const firstAbove = run - (this.row.length + this.above.length) / 2;
+    this.row.push(from, to);
+    for (; this.compared < this.above.length / 2; this.compared++) {
+      const [start, end] = [this.above[2 * this.compared]!, this.above[2 * this.compared + 1]!];
+      if (start < to && from < end)
+        this.parents[this.pieceOf(firstAbove + this.compared)] = this.pieceOf(run);
+      if (end > to) break; // the next run of this row may share it
+    }
+    return run;
+  }
+
+  /** Equal for the runs of a piece, once all are added. */
+  pieceOf(run: number): number {
+    let at = run;
+    while (this.parents[at] !== at) {
+      this.parents[at] = this.parents[this.parents[at]!]!;
+      at = this.parents[at]!;
+    }
+    return at;
+  }
 }
 
 /** From the top edge of pixel (x, y) around; `mark` gets each pixel whose top edge lies on the way. */
@@ -89,14 +132,4 @@ function signedArea(ring: Ring): number {
     sum += ring[i]! * ring[j + 1]! - ring[j]! * ring[i + 1]!;
   }
   return sum / 2;
-}
-
-function contains(ring: Ring, x: number, y: number): boolean {
-  let inside = false;
-  for (let i = 0; i < ring.length; i += 2) {
-    const j = (i + 2) % ring.length;
-    const [x1, y1, x2, y2] = [ring[i]!, ring[i + 1]!, ring[j]!, ring[j + 1]!];
-    if (y1 > y !== y2 > y && x < x1 + ((y - y1) / (y2 - y1)) * (x2 - x1)) inside = !inside;
-  }
-  return inside;
 }

@@ -1,6 +1,7 @@
+import { types } from 'node:util';
 import ndarray, { type NdArray } from 'ndarray';
 import { binding } from '../binding.js';
-import { NlrcnnError } from '../errors.js';
+import { invalidArgument, NlrcnnError } from '../errors.js';
 
 /** A mask as COCO compressed run-length encoding, column-major. */
 export interface Rle {
@@ -12,14 +13,35 @@ export interface Rle {
 /** A closed outline: x0, y0, x1, y1, … in pixels, corners of pixels at whole numbers. */
 export type Ring = number[];
 
-/** pycocotools.mask.encode of one bitmap, [height, width] of zero and not zero. */
+/** So many IoUs are 2 GiB. */
+const MOST_PAIRS = 2 ** 28;
+
+/** So many pixels are decoded or encoded at once: 1 GiB. */
+const MOST_PIXELS = 2 ** 30;
+
+/**
+ * pycocotools.mask.encode of one bitmap, [height, width] of zero and not zero, at most 2^30 pixels.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is no such bitmap, ERR_NLRCNN_SHAPE where its memory does not have so many
+ * values, as after its buffer was transferred.
+ */
 export function encodeRle(bitmap: NdArray<Uint8Array>): Rle {
-  const [height, width] = bitmap.shape as [number, number];
-  const packed = bitmap.stride[1] === 1 && bitmap.stride[0] === width;
-  const data = packed
-    ? bitmap.data.subarray(bitmap.offset, bitmap.offset + height * width)
+  const { shape, stride, offset, data } = bitmap ?? {};
+  const sides = Array.isArray(shape) && shape.length === 2 ? (shape as [number, number]) : [];
+  const [height = 0, width = 0] = sides;
+  if (![height, width].every((side) => Number.isInteger(side) && side > 0) || height * width > MOST_PIXELS) {
+    throw invalidArgument('an ndarray of shape [height, width], at most 2^30 pixels,', 'bitmap', bitmap);
+  }
+  const packed = types.isUint8Array(data) && stride[1] === 1 && stride[0] === width;
+  if (packed && !(offset >= 0 && data.length >= offset + height * width)) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_SHAPE',
+      `Expected ${height * width} values for a bitmap of shape [${height}, ${width}] but received ${Math.max(0, data.length - offset)}`,
+    );
+  }
+  const values = packed
+    ? data.subarray(offset, offset + height * width)
     : Uint8Array.from({ length: height * width }, (_, i) => bitmap.get(Math.floor(i / width), i % width));
-  return { size: [height, width], counts: binding().rleEncode(data, height, width) };
+  return { size: [height, width], counts: binding().rleEncode(values, height, width) };
 }
 
 /** pycocotools.mask.decode: [height, width] of 0 and 1. */
@@ -47,6 +69,7 @@ export function mergeRles(rles: readonly Rle[], { intersect = false } = {}): Rle
 /**
  * pycocotools.mask.iou: intersection over union of each pair, row-major [detections, groundTruths]; where the ground
  * truth is a crowd, over the detection's own area.
+ * @throws NlrcnnError ERR_NLRCNN_OUT_OF_MEMORY for more than 2^28 pairs.
  */
 export function rleIou(
   detections: readonly Rle[],
@@ -55,6 +78,12 @@ export function rleIou(
 ): NdArray<Float64Array> {
   const shape = [detections.length, groundTruths.length];
   if (shape[0] === 0 || shape[1] === 0) return ndarray(new Float64Array(0), shape);
+  if (shape[0]! * shape[1]! > MOST_PAIRS) {
+    throw new NlrcnnError(
+      'ERR_NLRCNN_OUT_OF_MEMORY',
+      `Expected at most 2^28 pairs of masks but received ${shape[0]} × ${shape[1]}`,
+    );
+  }
   const size = sharedSize([...detections, ...groundTruths]);
   const counts = (rles: readonly Rle[]) => rles.map((rle) => rle.counts);
   const flags = Uint8Array.from(crowd, Number);
@@ -74,12 +103,15 @@ export function rleFromBbox(bbox: readonly number[], size: Rle['size']): Rle {
 function sharedSize(rles: readonly Rle[]): Rle['size'] {
   const size = rles[0]?.size;
   if (!size) throw new NlrcnnError('ERR_NLRCNN_ARGUMENT', 'Expected at least one mask but received none');
-  const other = rles.find((rle) => rle.size[0] !== size[0] || rle.size[1] !== size[1]);
-  if (other) {
-    throw new NlrcnnError(
-      'ERR_NLRCNN_SHAPE',
-      `Expected masks of size [${size.join(', ')}] but received [${other.size.join(', ')}]`,
-    );
-  }
+  for (const rle of rles) checkSize(rle, size);
   return [...size];
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_SHAPE where a mask does not have `size`, [height, width]. */
+export function checkSize(rle: Rle, size: Rle['size']): void {
+  if (rle.size[0] === size[0] && rle.size[1] === size[1]) return;
+  throw new NlrcnnError(
+    'ERR_NLRCNN_SHAPE',
+    `Expected masks of size [${size.join(', ')}] but received [${rle.size.join(', ')}]`,
+  );
 }

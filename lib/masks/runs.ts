@@ -11,7 +11,7 @@ export function compressCounts(counts: ArrayLike<number>): string {
     let value = i > 2 ? counts[i]! - counts[i - 2]! : counts[i]!;
     for (let more = true; more; ) {
       const digit = value & 0x1f;
-      value >>= 5;
+      value = value === (value | 0) ? value >> 5 : Math.floor(value / 32);
       more = digit & 0x10 ? value !== -1 : value !== 0;
       codes.push((more ? digit | 0x20 : digit) + 48);
     }
@@ -30,10 +30,11 @@ export function decompressCounts({ counts, size }: Rle): number[] {
     do {
       digit = counts.charCodeAt(at++) - 48;
       if (!(digit >= 0 && digit < 64) || shift > 30) throw notRle(counts);
-      value |= (digit & 0x1f) << shift;
+      // Bits beyond those of int32 are added: masks go up to 2^32 pixels.
+      value += shift < 25 ? (digit & 0x1f) << shift : (digit & 0x1f) * 2 ** shift;
       shift += 5;
     } while (digit & 0x20);
-    if (digit & 0x10 && shift < 32) value |= -1 << shift;
+    if (digit & 0x10) value -= 2 ** shift;
     if (out.length > 2) value += out[out.length - 2]!;
     out.push(value);
   }

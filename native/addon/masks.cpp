@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kMaxPixels = UINT32_MAX;        // of a mask as runs
 constexpr int64_t kMaxBitmap = int64_t{1} << 30;  // bytes of a mask as pixels
-constexpr size_t kMaxPairs = size_t{1} << 27;     // of masks whose overlap is asked for: 1 GB
+constexpr size_t kMaxPairs = size_t{1} << 28;     // of masks whose overlap is asked for: 2 GiB
 constexpr uint32_t kMostMasks = 1 << 26, kMostCorners = 1 << 26;
 
 struct Size {
@@ -116,7 +116,7 @@ js::Value rle_iou(const js::Call& call) {
   const Size size = read_size(call[2], call[3]);
   const auto detections = read_rles(call[0], size), truths = read_rles(call[1], size);
   if (!truths.empty() && detections.size() > kMaxPairs / truths.size())
-    js::fail(Code::shape, "Expected at most 2^27 pairs of masks but received " +
+    js::fail(Code::shape, "Expected at most 2^28 pairs of masks but received " +
                               std::to_string(detections.size()) + " × " + std::to_string(truths.size()));
   const js::Memory crowd = read_bytes(call[4], DType::u8, truths.size());
   const auto values = ious(detections, truths, static_cast<const uint8_t*>(crowd.data));

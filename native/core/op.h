@@ -58,6 +58,7 @@ struct OpContract {
 struct View {
   const TensorDesc* desc = nullptr;
   void* data = nullptr;
+  size_t bytes = SIZE_MAX;  // of a plan's input that may hold fewer than its shape says, what there are
 
   template <class T>
   T* as() const {

@@ -49,11 +49,13 @@ CpuDevice::~CpuDevice() {
 }
 
 void CpuDevice::enqueue(std::function<void()> work) {
+  // Kept, as the work may hold the last reference to this device and be done before the notification.
+  const auto queue = queue_;
   {
-    std::lock_guard lock(queue_->mutex);
-    queue_->work.push_back(std::move(work));
+    std::lock_guard lock(queue->mutex);
+    queue->work.push_back(std::move(work));
   }
-  queue_->wake.notify_one();
+  queue->wake.notify_one();
 }
 
 void CpuDevice::loop(const std::shared_ptr<Queue>& queue, const std::function<void()>& idle) {

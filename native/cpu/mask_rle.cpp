@@ -19,8 +19,9 @@ class MaskRle : public Kernel {
   Status run(RunContext& context) override {
     const auto* geometry = context.in[3].as<Geometry>();
     const int64_t rows = valid_rows(context.in[2], rows_),
-                  height = geometry ? static_cast<int64_t>(geometry->height) : settings_.height,
-                  width = geometry ? static_cast<int64_t>(geometry->width) : settings_.width;
+                  height = geometry ? pixels_of(geometry->height) : settings_.height,
+                  width = geometry ? pixels_of(geometry->width) : settings_.width;
+    if (Status s = mask_rle::check_size(height, width); !s.ok()) return s;
     std::vector<std::string> texts(rows);
 #pragma omp parallel for schedule(dynamic)
     for (int64_t k = 0; k < rows; ++k) {

@@ -123,16 +123,12 @@ class NonLocalRoi : public Kernel {
     std::vector<int64_t> lengths{shape_[0]};
     if (call_.has(segments)) {
       const int32_t* given = context.in[segments].as<int32_t>();
-      lengths.assign(given, given + call_.in[segments].shape[0]);
+      const int64_t count = call_.in[segments].shape[0];
+      if (Status s = check_lengths(given, count, shape_[0], settings_.rows_per_segment); !s.ok()) return s;
+      lengths.assign(given, given + count);
     }
     const int64_t apart = settings_.rows_per_segment;
-    int64_t rows = 0;
-    for (int64_t length : lengths) {
-      rows += length;
-      if (length < 0 || rows > shape_[0] || (apart > 0 && length > apart))
-        return Status::error(Code::argument,
-                             "Expected segments that sum to at most " + std::to_string(shape_[0]));
-    }
+    int64_t rows = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
     float* y = context.out[0].as<float>();
     if (rows == 0) {
       std::fill(y, y + shape_[0] * values_, 0.0f);

@@ -110,6 +110,12 @@ class NonLocalRoiBackward : public Kernel {
 
   Status run(RunContext& context) override {
     const auto& s = sizes_;
+    const View& lengths = context.in[1 + non_local_roi::segments];
+    if (lengths)
+      if (Status wrong = non_local_roi::check_lengths(lengths.as<int32_t>(), lengths.desc->shape[0], s.rows,
+                                                      s.apart ? s.per_segment : 0);
+          !wrong.ok())
+        return wrong;
     auto* workspace = static_cast<float*>(context.workspace);
     const Buffers buffers(s);
     float *rows = workspace + buffers.x, *dx = workspace + buffers.dx;

@@ -55,6 +55,7 @@ Status CpuPlan::run_step(size_t index, char* arena, const std::vector<Input>& in
                  : value.input >= 0 ? const_cast<void*>(inputs[value.input].data)
                                     : arena + placement_.offsets[v];
     context.in.push_back({&value.desc, data});
+    if (value.input >= 0) context.in.back().bytes = inputs[value.input].bytes;
     context.in_storage.push_back(value.storage.get());
   }
   for (int v : step.out) {
@@ -82,7 +83,7 @@ Status CpuPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& s
       return status;
     }
   }
-  char* arena = static_cast<char*>(device_->arena(std::max(arena_bytes_, kAlign)));
+  char* arena = static_cast<char*>(device_->arena(std::max<size_t>(arena_bytes_, kAlign)));
   if (!arena)
     return Status::error(Code::out_of_memory,
                          "Out of memory: " + std::to_string(arena_bytes_) + " bytes were asked for");
@@ -108,8 +109,11 @@ Status CpuPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& s
     }
     auto storage = allocate_host(value.desc.bytes(graph_.target.block));
     if (!storage) return Status::error(Code::out_of_memory, "Out of memory for a network's outputs");
-    std::memcpy(storage->data(), value.input >= 0 ? inputs[value.input].data : arena + placement_.offsets[v],
-                value.desc.bytes(graph_.target.block));
+    const size_t bytes = value.desc.bytes(graph_.target.block);
+    if (value.input >= 0)
+      std::memcpy(storage->data(), inputs[value.input].data, std::min(bytes, inputs[value.input].bytes));
+    else
+      std::memcpy(storage->data(), arena + placement_.offsets[v], bytes);
     outputs->push_back({value.desc, storage});
   }
   return {};

@@ -26,7 +26,7 @@ class CpuPlan : public Plan {
   KernelCache* cache_;
   std::vector<std::shared_ptr<Kernel>> kernels_;
   Placement placement_;
-  size_t arena_bytes_ = 0;
+  std::atomic<size_t> arena_bytes_ = 0;  // any thread may ask
 };
 
 }  // namespace nlrcnn::cpu

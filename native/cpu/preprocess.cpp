@@ -49,10 +49,12 @@ class Preprocess : public Kernel {
 
   Status run(RunContext& context) override {
     if (const auto* geometry = context.in[1].as<Geometry>()) {
-      in_ = {static_cast<int64_t>(geometry->height), static_cast<int64_t>(geometry->width), in_[2]};
-      settings_.output[0] = static_cast<int64_t>(geometry->resized_height);
-      settings_.output[1] = static_cast<int64_t>(geometry->resized_width);
-      if (in_[0] < 1 || in_[1] < 1 || element_count(in_) > capacity_ || settings_.output[0] < 1 ||
+      in_ = {pixels_of(geometry->height), pixels_of(geometry->width), in_[2]};
+      settings_.output[0] = pixels_of(geometry->resized_height);
+      settings_.output[1] = pixels_of(geometry->resized_width);
+      const auto given = static_cast<int64_t>(
+          std::min(context.in[0].bytes / dtype_size(dtype_), static_cast<size_t>(capacity_)) / in_[2]);
+      if (in_[0] < 1 || in_[1] < 1 || in_[0] > given / in_[1] || settings_.output[0] < 1 ||
           settings_.output[1] < 1 || settings_.output[0] > settings_.padded[0] ||
           settings_.output[1] > settings_.padded[1])
         return Status::error(Code::argument, "Expected geometry that fits the pixels and the padded size");

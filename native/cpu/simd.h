@@ -2,7 +2,8 @@
 
 // Compiles a hot function once per instruction set and picks at load time. OpenMP outlines the body of a
 // parallel loop into a function of its own that would lose this, so mark the function called inside the loop.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
 #define NLRCNN_MULTIVERSION \
   __attribute__((noinline, target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

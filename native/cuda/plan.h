@@ -54,7 +54,8 @@ class CudaPlan : public Plan {
   // Where things lie in the lane's device memory: values, workspace, inputs, and the block that comes down
   // (faults first), which lies in the staging memory behind the inputs.
   std::vector<size_t> offsets_;
-  size_t workspace_ = 0, inputs_ = 0, results_ = 0, device_bytes_ = 0, staging_results_ = 0;
+  size_t workspace_ = 0, inputs_ = 0, results_ = 0, staging_results_ = 0;
+  std::atomic<size_t> device_bytes_ = 0;  // any thread may ask
   size_t download_bytes_ = 0, results_bytes_ = 0;
   Captured captured_[8];
   std::shared_mutex layout_;  // held alone while things move

@@ -46,28 +46,6 @@ int64_t intersection(const Rle& a, const Rle& b) {
   return both;
 }
 
-constexpr double kUpsample = 5;  // pycocotools draws polygons on a grid five times as fine
-
-struct Point {
-  int64_t x, y;
-};
-
-// The points of an edge on the fine grid, from its first to its last.
-void draw_edge(Point from, Point to, std::vector<Point>* out) {
-  const int64_t dx = std::abs(to.x - from.x), dy = std::abs(to.y - from.y);
-  const bool flat = dx >= dy, flip = flat ? from.x > to.x : from.y > to.y;
-  if (flip) std::swap(from, to);
-  const int64_t steps = flat ? dx : dy;
-  const double slope = steps == 0 ? 0 : static_cast<double>(flat ? to.y - from.y : to.x - from.x) / steps;
-  for (int64_t d = 0; d <= steps; ++d) {
-    const int64_t t = flip ? steps - d : d;
-    if (flat)
-      out->push_back({from.x + t, static_cast<int64_t>(from.y + slope * t + 0.5)});
-    else
-      out->push_back({static_cast<int64_t>(from.x + slope * t + 0.5), from.y + t});
-  }
-}
-
 }  // namespace
 
 void RunWriter::add(int64_t from, int64_t to) {
@@ -143,7 +121,11 @@ Rle encode(const uint8_t* bitmap, int64_t height, int64_t width) {
 
 void decode(const Rle& rle, uint8_t* bitmap) {
   each_run(rle, [&](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; ++i) bitmap[i % rle.height * rle.width + i / rle.height] = 1;
+    for (int64_t x = from / rle.height; from < to; ++x) {
+      const int64_t end = std::min(to, (x + 1) * rle.height);
+      for (uint8_t* at = bitmap + from % rle.height * rle.width + x; from < end; ++from, at += rle.width)
+        *at = 1;
+    }
   });
 }
 
@@ -200,33 +182,6 @@ std::vector<double> ious(const std::vector<Rle>& detections, const std::vector<R
     }
   }
   return out;
-}
-
-Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width) {
-  const size_t corners = xy.size() / 2;
-  std::vector<Point> fine, edge;
-  for (size_t i = 0; i < corners; ++i)
-    fine.push_back(
-        {static_cast<int>(kUpsample * xy[2 * i] + 0.5), static_cast<int>(kUpsample * xy[2 * i + 1] + 0.5)});
-  for (size_t i = 0; i < corners; ++i) draw_edge(fine[i], fine[(i + 1) % corners], &edge);
-
-  // Where the outline crosses the middle of a column, ones begin or end.
-  std::vector<int64_t> crossings;
-  for (size_t i = 1; i < edge.size(); ++i) {
-    if (edge[i].x == edge[i - 1].x) continue;
-    const double x =
-        (static_cast<double>(edge[i].x < edge[i - 1].x ? edge[i].x : edge[i].x - 1) + 0.5) / kUpsample - 0.5;
-    if (std::floor(x) != x || x < 0 || x > static_cast<double>(width - 1)) continue;
-    const double y = (static_cast<double>(std::min(edge[i].y, edge[i - 1].y)) + 0.5) / kUpsample - 0.5;
-    const double row = std::ceil(std::clamp(y, 0.0, static_cast<double>(height)));
-    crossings.push_back(static_cast<int64_t>(x) * height + static_cast<int64_t>(row));
-  }
-  std::sort(crossings.begin(), crossings.end());
-  RunWriter runs;
-  const int64_t total = height * width;
-  for (size_t i = 0; i < crossings.size(); i += 2)
-    runs.add(crossings[i], i + 1 < crossings.size() ? crossings[i + 1] : total);
-  return {height, width, runs.finish(total)};
 }
 
 }  // namespace nlrcnn

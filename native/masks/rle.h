@@ -43,7 +43,11 @@ Rle merge(const std::vector<Rle>& rles, int64_t height, int64_t width, bool inte
 // [detections, truths]: intersection over union; over the detection's own area where the truth is a crowd.
 std::vector<double> ious(const std::vector<Rle>& detections, const std::vector<Rle>& truths,
                          const uint8_t* crowd);
-// x0, y0, x1, y1, …
+// x0, y0, x1, y1, …, as pycocotools' rleFrPoly: inside of the image the same pixels wherever its 32-bit
+// integers reach; corners beyond are clipped. At most corners · width steps. Code::argument for numbers that
+// are not finite, Code::out_of_memory for outlines of too many runs.
+Result<Rle> draw_polygon(const std::vector<double>& xy, int64_t height, int64_t width);
+// The same for callers that have checked the numbers; what cannot be drawn covers nothing.
 Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width);
 
 }  // namespace nlrcnn

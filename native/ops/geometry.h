@@ -12,6 +12,11 @@ struct Geometry {
   float unused[2];
 };
 
+// A size as geometry gives it, in whole pixels; 0 for what is none within 1 … 2^32.
+NLRCNN_HD inline int64_t pixels_of(float size) {
+  return size >= 1 && size < 4294967296.0f ? static_cast<int64_t>(size) : 0;
+}
+
 inline Status check_geometry(const OpCall& call, size_t input) {
   return call.has(input) ? check_shape(call, input, "geometry", {8}) : Status{};
 }

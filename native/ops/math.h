@@ -10,7 +10,7 @@ namespace nlrcnn {
 NLRCNN_HD inline float exp_poly(float x) {
   const float kMagic = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer
   const float clamped = x < -87.3f ? -87.3f : x > 88.3f ? 88.3f : x;
-  const float n = (clamped * 1.44269504f + kMagic) - kMagic;
+  const float shifted = clamped * 1.44269504f + kMagic, n = shifted - kMagic;
   const float r = (clamped - n * 0.693145752f) - n * 1.42860677e-6f;
   float p = 1.98756915e-4f;
   p = p * r + 1.39819995e-3f;
@@ -19,7 +19,11 @@ NLRCNN_HD inline float exp_poly(float x) {
   p = p * r + 1.66666657e-1f;
   p = p * r + 5.00000012e-1f;
   p = p * r * r + r + 1.0f;
-  const int32_t bits = (static_cast<int32_t>(n) + 127) << 23;
+  // The low bits of `shifted` are those of n as an integer; NaN has some, too, where a cast would have no
+  // meaning.
+  uint32_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits + 127) << 23;
   float power;
   std::memcpy(&power, &bits, sizeof power);
   return x < -87.3f ? 0.0f : p * power;

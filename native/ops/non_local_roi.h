@@ -50,6 +50,17 @@ inline Status read_settings(const OpCall& call, Settings* out) {
   return read_integer(call, "num_heads", 1, 1, &out->heads);
 }
 
+// Of segments as they are at run time; `apart`: rows_per_segment.
+inline Status check_lengths(const int32_t* lengths, int64_t count, int64_t rows, int64_t apart) {
+  int64_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    sum += lengths[i];
+    if (lengths[i] < 0 || sum > rows || (apart > 0 && lengths[i] > apart))
+      return Status::error(Code::argument, "Expected segments that sum to at most " + std::to_string(rows));
+  }
+  return {};
+}
+
 inline Wants wants(const OpCall&, size_t input) {
   return input == x ? Wants::blocked : Wants::plain;
 }

@@ -179,15 +179,16 @@ struct FindSegments {
   NLRCNN_HD void operator()(int64_t row) const {
     int64_t begin = 0, end = given ? 0 : s.rows;
     if (given && s.apart) {
-      const int64_t n = row / s.per_segment, length = lengths[n];
+      const int64_t n = row / s.per_segment, wanted = lengths[n];
+      const int64_t length = wanted < s.per_segment ? wanted : s.per_segment;
       begin = n * s.per_segment;
       end = row - begin < length ? begin + length : begin;
     } else if (given) {
       int64_t first = 0;
       for (int64_t n = 0; n < s.segments; first += lengths[n++])
         if (row >= first && row < first + lengths[n]) {
-          begin = first;
-          end = first + lengths[n];
+          begin = first < 0 ? 0 : first;
+          end = first + lengths[n] < s.rows ? first + lengths[n] : s.rows;
         }
     }
     to[2 * row] = static_cast<int32_t>(begin);

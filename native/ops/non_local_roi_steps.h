@@ -190,7 +190,7 @@ class Steps {
 
   // One batch for each segment that lies apart, else one for all rows.
   Product each_segment(Product p, int64_t a, int64_t b, int64_t d) const {
-    p.batch = s_.rows / s_.per_segment;
+    p.batch = s_.per_segment > 0 ? s_.rows / s_.per_segment : 0;
     p.stride_a = a * s_.per_segment;
     p.stride_b = b * s_.per_segment;
     p.stride_d = d * s_.per_segment;

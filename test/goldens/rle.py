@@ -31,6 +31,22 @@ def bitmaps():
         yield ((x - width * rng.random()) / width) ** 2 + ((y - height * rng.random()) / height) ** 2 < 0.1 * rng.random() + 0.02
 
 
+def far_polygons():
+    """Corners outside of their image: near its border, around it, and so far that few of an edge's points are inside."""
+    rng = np.random.default_rng(8)
+    for k in range(60):
+        h, w = (int(v) for v in rng.integers(1, 60, 2))
+        corners = int(rng.integers(3, 8))
+        reach = [100, 1000, 1e5, 1e6][k % 4]
+        xy = rng.uniform(-reach, reach, 2 * corners)
+        inside = rng.random(2 * corners) < 0.5
+        xy[inside] = rng.uniform(0, max(h, w), inside.sum())
+        shape = xy.round(2).tolist()
+        yield {"size": [h, w], "polygon": shape, "counts": text(coco.frPyObjects([shape], h, w)[0])}
+    for shape in ([5, 5, 5, 5, 5, 5], [3, 3, 3, 9, 3, 15], [-10, -10, 20.5, -3, 50, 50], [0, 0, 27.5, 0, 27.5, 27.5, 0, 27.5]):
+        yield {"size": [28, 28], "polygon": shape, "counts": text(coco.frPyObjects([shape], 28, 28)[0])}
+
+
 def main():
     masks = []
     for bitmap in bitmaps():
@@ -62,7 +78,7 @@ def main():
         h, w = (int(v) for v in rng.integers(3, 120, 2))
         box = [float(v) for v in (rng.random(4) * [w, h, w / 2, h / 2]).round(2)]
         boxes.append({"size": [h, w], "bbox": box, "counts": text(coco.frPyObjects(np.array([box]), h, w)[0])})
-    out = {"masks": masks, "pairs": pairs, "polygons": polygons, "boxes": boxes}
+    out = {"masks": masks, "pairs": pairs, "polygons": polygons + list(far_polygons()), "boxes": boxes}
     Path(__file__).with_suffix(".json").write_text(json.dumps(out))
 
 
