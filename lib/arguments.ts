@@ -20,10 +20,17 @@ export function checkNumber(value: number, name: string): number {
   return value;
 }
 
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for other than four numbers, NaN and infinity among them. */
+export function checkFour<T extends readonly number[]>(value: T, name: string): T {
+  if (!Array.isArray(value) || value.length !== 4 || value.some((own) => typeof own !== 'number')) {
+    throw invalidArgument('four numbers', name, value);
+  }
+  return value;
+}
+
 /** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for other than four finite numbers. */
 export function checkBox<T extends readonly number[]>(value: T, name: string): T {
-  checkList(value, 'four numbers', name);
-  if (value.length !== 4) throw invalidArgument('four numbers', name, value);
+  checkFour(value, name);
   for (let i = 0; i < 4; i++) {
     if (!Number.isFinite(value[i])) throw invalidArgument('finite numbers', name, value[i]);
   }

@@ -1,4 +1,4 @@
-import { checkBox, checkList, checkNumber, checkObject } from '../arguments.js';
+import { checkFour, checkList, checkNumber, checkObject } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import type { ImageInput } from '../images/decode.js';
 import { Font } from '../images/font.js';
@@ -76,7 +76,7 @@ function checkAttention(attention: Attention): void {
   );
   if (head !== 'box' && head !== 'mask') throw invalidArgument('box or mask', 'head', head);
   for (const one of checkList(rois, 'RoIs', 'rois'))
-    checkBox(checkObject(one, 'an object', 'a RoI').box, 'box');
+    checkFour(checkObject(one, 'an object', 'a RoI').box, 'box');
   for (const weight of checkList(weights, 'numbers', 'weights')) checkNumber(weight, 'a weight');
   checkList(detections, 'detections', 'detections');
   const count = rois.length;

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
-import { checkBox, checkList, checkMask, checkNumber, checkObject } from '../arguments.js';
+import { checkFour, checkList, checkMask, checkNumber, checkObject } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import type { ImageInput } from '../images/decode.js';
 import { Font } from '../images/font.js';
@@ -57,7 +57,7 @@ export async function drawOverlay(
 export function captureDetections(detections: readonly Detection[]): Detection[] {
   return Array.from(checkList(detections, 'detections', 'detections'), (detection) => {
     const { box, mask, ...rest } = checkObject(detection, 'an object', 'a detection');
-    checkBox(box, 'box');
+    checkFour(box, 'box');
     if (mask) checkMask(mask, 'mask');
     return { ...rest, box: [...box], ...(mask && { mask: { size: [...mask.size], counts: mask.counts } }) };
   });

@@ -15,3 +15,6 @@ export const TARGETS = {
   ops: () => import('./targets/ops.mjs'),
   api: () => import('./targets/api.mjs'),
 };
+
+/** Targets of native.mjs, for libFuzzer, by their names here. */
+export const NATIVE = ['rle', 'polygon', 'paste', 'preprocess', 'ops'].map((name) => `native-${name}`);

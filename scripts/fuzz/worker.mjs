@@ -110,26 +110,13 @@ async function run(bytes) {
 }
 
 const start = performance.now();
-if (input !== undefined) await run(readFileSync(input));
-else {
-  const seeds = [...corpusOf(name), ...((await target.seeds?.()) ?? [])];
-  // An input that ended the process before would end it at each start.
-  if (!skipCorpus) for (const bytes of seeds) await run(bytes);
-  if (seeds.length === 0) seeds.push(Buffer.alloc(0));
-  const kept = [...seeds];
-  const mutate = target.mutate ?? mutateBytes;
-  const options = { others: kept, maxLength: 16384, ...target.options };
-  let rested = performance.now();
-  const until = start + seconds * 1000;
-  for (let i = 0; i < runs && performance.now() < until; i++) {
-    const bytes = mutate(random, random.pick(random.chance(0.3) ? seeds : kept), options);
-    if ((await run(bytes)) && kept.length < MOST_KEPT) kept.push(Buffer.from(bytes));
-    if (performance.now() - rested < 20) continue;
-    await setImmediate(); // errors that nobody awaited come here
-    rested = performance.now();
-  }
+try {
+  await work();
+} catch (error) {
+  // No input's fault: the fuzzer itself cannot run.
+  console.error(error);
+  process.exit(3);
 }
-await setImmediate();
 if (stray !== undefined) {
   process.send({
     finding: `an error that nobody awaits: ${textOf(stray)}`,
@@ -141,3 +128,26 @@ process.send(
   { done: true, inputs: count, seconds: (performance.now() - start) / 1000, ways: known.size },
   () => process.exit(0),
 );
+
+async function work() {
+  if (input !== undefined) await run(readFileSync(input));
+  else {
+    const seeds = [...corpusOf(name), ...((await target.seeds?.()) ?? [])];
+    // An input that ended the process before would end it at each start.
+    if (!skipCorpus) for (const bytes of seeds) await run(bytes);
+    if (seeds.length === 0) seeds.push(Buffer.alloc(0));
+    const kept = [...seeds];
+    const mutate = target.mutate ?? mutateBytes;
+    const options = { others: kept, maxLength: 16384, ...target.options };
+    let rested = performance.now();
+    const until = start + seconds * 1000;
+    for (let i = 0; i < runs && performance.now() < until; i++) {
+      const bytes = mutate(random, random.pick(random.chance(0.3) ? seeds : kept), options);
+      if ((await run(bytes)) && kept.length < MOST_KEPT) kept.push(Buffer.from(bytes));
+      if (performance.now() - rested < 20) continue;
+      await setImmediate(); // errors that nobody awaited come here
+      rested = performance.now();
+    }
+  }
+  await setImmediate();
+}
