@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { abortable, cancelled } from './abort.js';
 import { checkObject, checkSignal } from './arguments.js';
 import type { HostTensor, NativePlan } from './binding.js';
 import {
@@ -41,7 +42,7 @@ export interface SegmentOptions {
   score?: number | undefined;
   /** At most this many, the best ones. */
   maxDetections?: number | undefined;
-  /** Stops before the next picture; the promise then rejects with ERR_NLRCNN_CANCELLED. */
+  /** When it is aborted the promise rejects with ERR_NLRCNN_CANCELLED at once, and no further image is begun. */
   signal?: AbortSignal | undefined;
 }
 
@@ -138,7 +139,12 @@ export class Model implements Disposable {
     readonly maxPixels?: number | undefined,
   ) {
     this.#parameters = parameters;
-    this.#network = makeNetwork(parameters, config);
+    try {
+      this.#network = makeNetwork(parameters, config);
+    } catch (error) {
+      parameters.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -155,17 +161,25 @@ export class Model implements Disposable {
     options: SegmentOptions = {},
   ): Promise<Segmentation | Segmentation[]> {
     checkOptions(options);
-    if (!Array.isArray(input)) return this.#segmentOne(captureImage(input as ImageInput), options);
+    const { signal } = options;
+    if (!Array.isArray(input)) {
+      return abortable(this.#segmentOne(captureImage(input as ImageInput), options), signal);
+    }
     const images = captureAll(input);
     const results = new Array<Segmentation>(images.length);
     const atOnce = this.device === 'cpu' ? AT_ONCE.cpu : AT_ONCE.cuda;
     let next = 0;
     const work = async () => {
-      while (next < images.length) {
-        const index = next++;
-        const image = images[index]!;
-        images[index] = undefined; // its memory is free once it is segmented
-        results[index] = await this.#segmentOne(image, options);
+      try {
+        while (next < images.length) {
+          const index = next++;
+          const image = images[index]!;
+          images[index] = undefined; // its memory is free once it is segmented
+          results[index] = await abortable(this.#segmentOne(image, options), signal);
+        }
+      } catch (error) {
+        next = images.length; // nobody would see the results of the others
+        throw error;
       }
     };
     await Promise.all(Array.from({ length: Math.min(atOnce, images.length) }, work));
@@ -211,9 +225,7 @@ export class Model implements Disposable {
         'Expected a model in use but received one that was disposed of',
       );
     }
-    if (signal?.aborted) {
-      throw new NlrcnnError('ERR_NLRCNN_CANCELLED', 'Segmentation was cancelled', { cause: signal.reason });
-    }
+    if (signal?.aborted) throw cancelled(signal);
   }
 
   /**
@@ -235,6 +247,7 @@ export class Model implements Disposable {
       );
     }
     const pixels = await this.#decode(captureImage(image));
+    this.#check(undefined);
     const { width, height } = pixels;
     const size = pictureSize(height, width, this.config);
     const { plan, wF } = this.#attentionPlan(pixels, size, chosen);
@@ -302,6 +315,7 @@ export class Model implements Disposable {
   async profile(image: ImageInput): Promise<[string, number][]> {
     this.#check(undefined);
     const pixels = await this.#decode(captureImage(image));
+    this.#check(undefined);
     const size = pictureSize(pixels.height, pixels.width, this.config);
     return this.#planFor(pixels, size).profile([pixels.data, geometryOf(size)]);
   }
@@ -310,7 +324,7 @@ export class Model implements Disposable {
     return this.#disposed;
   }
 
-  /** Frees weights and plans at once; pictures in progress are finished. */
+  /** Frees weights and plans at once, and may be called again; images that the device works on are finished. */
   dispose(): void {
     this.#disposed = true;
     this.#plans.clear();

@@ -78,6 +78,7 @@ function addressSanitizer() {
     ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1:detect_odr_violation=0',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
     NLRCNN_BINARY: join(ROOT, 'build-asan', 'nlrcnn.node'),
+    NLRCNN_TEST_DEVICE: 'cpu',
   };
   const load = (fault) =>
     run(process.execPath, ['-e', `require(${JSON.stringify(join(ROOT, 'build-asan', 'fault.node'))})`], {

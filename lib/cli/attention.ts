@@ -1,12 +1,12 @@
-import { writeFile } from 'node:fs/promises';
 import { basename, join, parse as parsePath } from 'node:path';
 import type { DeviceOption } from '../device.js';
-import { NlrcnnError } from '../errors.js';
+import { prepareFolder } from '../files/folders.js';
+import { writeWhole } from '../files/write-whole.js';
 import { drawAttention } from '../masks/attention-overlay.js';
 import { loadModel } from '../model.js';
 import { DEFAULT_MODEL } from '../weights/load.js';
 import { countFlag, listFlag, parse, UsageError } from './args.js';
-import { prepareFolder } from './outputs.js';
+import { print } from './print.js';
 
 const HELP = `Usage: nlrcnn attention IMAGE --roi K [options]
 
@@ -42,7 +42,7 @@ export async function attention(args: string[]): Promise<number> {
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
-    process.stdout.write(HELP);
+    await print(HELP);
     return 0;
   }
   const [image, ...more] = positionals;
@@ -67,20 +67,12 @@ export async function attention(args: string[]): Promise<number> {
     ...rest,
     rois: rois.map(({ box }, i) => ({ box, weight: weight[i], perHead: perHead.map((row) => row[i]) })),
   };
-  try {
-    await writeFile(`${stem}.png`, await drawAttention(image, result, { percentiles }));
-    await writeFile(`${stem}.json`, `${JSON.stringify(json)}\n`);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === undefined) throw cause;
-    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected to write ${stem}.png but it failed (${code})`, {
-      cause,
-    });
-  }
+  await writeWhole(`${stem}.png`, await drawAttention(image, result, { percentiles }));
+  await writeWhole(`${stem}.json`, `${JSON.stringify(json)}\n`);
   const order = [...weight.keys()].sort((a, b) => weight[b]! - weight[a]!).slice(0, PRINTED);
   const { label, score } = detections[roi]!;
   const list = order.map((i) => `${i === result.roi ? 'itself' : i} ${weight[i]!.toFixed(3)}`).join(', ');
-  process.stdout.write(
+  await print(
     `${image}  ${label} ${score.toFixed(2)} attends (${result.head} head, ${rois.length} RoIs): ${list} → ${stem}.png, ${stem}.json\n`,
   );
   return 0;

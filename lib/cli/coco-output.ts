@@ -1,12 +1,13 @@
-import { writeFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { matchLabels, nameSome } from '../datasets/classes.js';
 import { type CocoFile, type CocoImage, readCocoFile } from '../datasets/coco-file.js';
 import { ImageNames } from '../datasets/image-names.js';
 import { NlrcnnError } from '../errors.js';
+import { fillWhole } from '../files/write-whole.js';
 import { toCocoDataset, toCocoResults } from '../masks/coco-results.js';
 import type { Segmentation } from '../model.js';
 import type { ModelConfig } from '../models/model-config.js';
+import { COCO_RESULTS } from './outputs.js';
 
 /** An instances file, and which of its images each image of the command line is. */
 export interface GroundTruthImages {
@@ -133,12 +134,9 @@ export function sizeNotes({ results, truth }: CocoRun): string[] {
 
 /** Writes `coco-results.json` and gives its path. @throws NlrcnnError ERR_NLRCNN_IO */
 export async function writeCoco(out: string, run: CocoRun): Promise<string> {
-  const path = join(out, 'coco-results.json');
-  try {
-    await writeFile(path, cocoText(run));
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected to write ${path} but it failed (${code})`, { cause });
-  }
+  const path = join(out, COCO_RESULTS);
+  await fillWhole(path, async (file) => {
+    for (const part of cocoText(run)) await file.writeFile(part); // goes on where the last one ended
+  });
   return path;
 }

@@ -1,5 +1,6 @@
 import { type SystemInfo, systemInfo } from '../system-info.js';
 import { parse, UsageError } from './args.js';
+import { print } from './print.js';
 
 const HELP = `Usage: nlrcnn doctor [--json]
 
@@ -20,13 +21,13 @@ export async function doctor(args: string[]): Promise<number> {
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
-    process.stdout.write(HELP);
+    await print(HELP);
     return 0;
   }
   if (positionals.length > 0)
     throw new UsageError(`Expected no arguments but received ${positionals.join(' ')}`);
   const info = systemInfo();
-  process.stdout.write(values.json ? `${JSON.stringify(info, null, 2)}\n` : describe(info));
+  await print(values.json ? `${JSON.stringify(info, null, 2)}\n` : describe(info));
   return info.addon.problem ? 1 : 0;
 }
 

@@ -8,6 +8,7 @@ import { evaluateCocoFiles } from '../evaluate/coco-files.js';
 import { type EvaluatedPicture, evaluatePictures, METRICS } from '../evaluate/pictures.js';
 import { loadModel } from '../model.js';
 import { listFlag, numberFlag, parse, UsageError } from './args.js';
+import { print } from './print.js';
 import { startProgress } from './progress.js';
 
 const HELP = `Usage: nlrcnn eval --gt INSTANCES.json --results RESULTS.json [--type segm,bbox] [--json]
@@ -61,7 +62,7 @@ type Values = ReturnType<typeof parse<typeof OPTIONS>>['values'];
 export async function evaluate(args: string[], signal: AbortSignal): Promise<number> {
   const { values, positionals } = parse(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(HELP);
+    await print(HELP);
     return 0;
   }
   if (positionals.length > 0) throw new UsageError(`Expected options only but received ${positionals[0]}`);
@@ -70,7 +71,7 @@ export async function evaluate(args: string[], signal: AbortSignal): Promise<num
     throw new UsageError('Expected either --gt and --results or --data');
   }
   const report = files ? await ofResults(values) : await ofDataset(values, signal);
-  process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : table(report));
+  await print(values.json ? `${JSON.stringify(report)}\n` : table(report));
   return 0;
 }
 

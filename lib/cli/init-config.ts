@@ -6,6 +6,7 @@ import { applyOverride, type DataConfig, parseTrainingConfig } from '../train/co
 import { findSplits, openSplit } from '../train/data.js';
 import { suggestConfig, surveyDataset } from '../train/suggest.js';
 import { parse, UsageError } from './args.js';
+import { print } from './print.js';
 
 const FORMATS = ['labelmaps', 'coco', 'cityscapes', 'kitti'];
 
@@ -33,7 +34,7 @@ export async function initConfig(args: string[]): Promise<number> {
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
-    process.stdout.write(HELP);
+    await print(HELP);
     return 0;
   }
   if (positionals.length > 0)
@@ -50,7 +51,7 @@ export async function initConfig(args: string[]): Promise<number> {
   for (const override of set) applyOverride(config, override);
   const complete = parseTrainingConfig(config);
   if (dir === undefined) complete.data.dir = 'data';
-  process.stdout.write(`${formatConfig(complete)}\n`);
+  await print(`${formatConfig(complete)}\n`);
   return 0;
 }
 

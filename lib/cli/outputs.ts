@@ -1,6 +1,7 @@
-import { access, constants, mkdir, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, parse, resolve } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { basename, join, parse, resolve } from 'node:path';
 import { NlrcnnError } from '../errors.js';
+import { writeWhole } from '../files/write-whole.js';
 import { labelMapPng } from '../masks/label-map.js';
 import { drawOverlay } from '../masks/overlay.js';
 import { toPolygons } from '../masks/polygons.js';
@@ -12,44 +13,56 @@ export type Format = (typeof FORMATS)[number];
 /** Objects less likely than this are left out of overlays and the printed counts, unless --score says otherwise. */
 export const OVERLAY_SCORE = 0.5;
 
-/** @throws NlrcnnError ERR_NLRCNN_IO where nothing can be written to `folder`. */
-export async function prepareFolder(folder: string): Promise<void> {
-  try {
-    await makeFolder(resolve(folder));
-    await access(folder, constants.W_OK);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new NlrcnnError(
-      'ERR_NLRCNN_IO',
-      `Expected a folder to write to but ${folder} is none (${code}): choose another --out`,
-      {
-        cause,
-      },
-    );
-  }
+/** What each format adds to the name of an image; coco is one file for all. */
+const SUFFIXES: Record<Exclude<Format, 'coco'>, string> = {
+  json: 'json',
+  overlay: 'overlay.png',
+  png: 'labels.png',
+  polygons: 'polygons.json',
+};
+export const COCO_RESULTS = 'coco-results.json';
+
+/** The files of one image's results. */
+function filesOf(name: string, formats: readonly Format[]): string[] {
+  return formats.flatMap((format) => (format === 'coco' ? [] : [`${name}.${SUFFIXES[format]}`]));
 }
 
-/** Parents first, one by one: Node's own recursive mkdir never returns from some places, such as /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    if ((await stat(folder)).isDirectory()) return;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await makeFolder(dirname(folder));
-  }
-  await mkdir(folder);
-}
-
-/** Names of the results of each picture: its own without extension, -2, -3 … behind those of the same name. */
-export function resultNames(images: readonly string[]): string[] {
-  const taken = new Set<string>();
+/**
+ * Names of the results of each image: its own without extension, with -2, -3 … behind it where one of its files would
+ * otherwise be that of another image (x/a.png and y/a.png, or a.png and a.polygons.png).
+ */
+export function resultNames(images: readonly string[], formats: readonly Format[]): string[] {
+  const taken = new Set(formats.includes('coco') ? [COCO_RESULTS] : []);
   return images.map((image) => {
     const { name } = parse(image);
     let unique = name;
-    for (let n = 2; taken.has(unique); n++) unique = `${name}-${n}`;
-    taken.add(unique);
+    for (let n = 2; filesOf(unique, formats).some((file) => taken.has(file)); n++) unique = `${name}-${n}`;
+    for (const file of filesOf(unique, formats)) taken.add(file);
     return unique;
   });
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_IO where a result would take the place of an image of the same call. */
+export async function checkNoImageReplaced(
+  images: readonly string[],
+  names: readonly string[],
+  formats: readonly Format[],
+  out: string,
+): Promise<void> {
+  const folder = await realpath(out);
+  // An image that is not there cannot be replaced; reading it will say so.
+  const places = await Promise.all(images.map((image) => realpath(image).catch(() => resolve(image))));
+  const given = new Map(places.map((place, i) => [place, images[i]!]));
+  for (const [i, name] of names.entries()) {
+    for (const file of filesOf(name, formats)) {
+      const image = given.get(join(folder, file));
+      if (image === undefined) continue;
+      throw new NlrcnnError(
+        'ERR_NLRCNN_IO',
+        `Expected results apart from images but ${file} of ${images[i]} would replace the image ${image}: choose another --out, or leave that image out`,
+      );
+    }
+  }
 }
 
 /** The JSON form of one picture's result. */
@@ -85,32 +98,24 @@ export async function writeResults(
   }: { out: string; name: string; formats: readonly Format[]; score: number | undefined },
 ): Promise<string[]> {
   const paths: string[] = [];
-  const write = async (suffix: string, data: string | Buffer) => {
-    const path = join(out, `${name}.${suffix}`);
-    try {
-      await writeFile(path, data);
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      throw new NlrcnnError('ERR_NLRCNN_IO', `Expected to write ${path} but it failed (${code})`, { cause });
-    }
+  const write = async (format: keyof typeof SUFFIXES, data: string | Buffer) => {
+    const path = join(out, `${name}.${SUFFIXES[format]}`);
+    await writeWhole(path, data);
     paths.push(path);
   };
   if (formats.includes('json')) await write('json', `${JSON.stringify(toJson(image, model, result))}\n`);
   if (formats.includes('overlay')) {
     const { input_normalization: normalization } = model.config;
     const percentiles = normalization === 'none' ? undefined : normalization.percentiles;
-    await write(
-      'overlay.png',
-      await drawOverlay(image, result, { score: score ?? OVERLAY_SCORE, percentiles }),
-    );
+    await write('overlay', await drawOverlay(image, result, { score: score ?? OVERLAY_SCORE, percentiles }));
   }
-  if (formats.includes('png')) await write('labels.png', await labelMapPng(result));
+  if (formats.includes('png')) await write('png', await labelMapPng(result));
   if (formats.includes('polygons')) {
     const detections = result.detections.map(({ mask, ...rest }) => ({
       ...rest,
       polygons: mask ? toPolygons(mask) : [],
     }));
-    await write('polygons.json', `${JSON.stringify({ ...toJson(image, model, result), detections })}\n`);
+    await write('polygons', `${JSON.stringify({ ...toJson(image, model, result), detections })}\n`);
   }
   return paths;
 }

@@ -11,7 +11,8 @@ export function startProgress(total: number): Progress {
   if (total < 2 || !process.stderr.isTTY) return { step: () => {}, stop: () => {} };
   const format = '{bar} {value}/{total} pictures, {eta_formatted} left';
   const bar = new SingleBar(
-    { format, stream: process.stderr, clearOnComplete: true },
+    // Ctrl-C has a meaning of its own here.
+    { format, stream: process.stderr, clearOnComplete: true, gracefulExit: false },
     Presets.shades_classic,
   );
   bar.start(total, 0);
@@ -54,7 +55,6 @@ export function startTrainingProgress(total: number, done: number): TrainingProg
     };
   }
   const bar = new SingleBar(
-    // Ctrl-C has a meaning of its own here.
     {
       format: '{bar} {value}/{total}  {text}',
       stream: process.stderr,

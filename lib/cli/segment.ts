@@ -1,19 +1,22 @@
 import { cudaVerdict } from '../cuda.js';
 import type { DeviceOption, Precision } from '../device.js';
 import { isNlrcnnError } from '../errors.js';
+import { prepareFolder } from '../files/folders.js';
 import { loadModel, type Model, type Segmentation } from '../model.js';
 import { bundledModels, DEFAULT_MODEL } from '../weights/load.js';
 import { countFlag, listFlag, numberFlag, parse, UsageError } from './args.js';
 import { type CocoRun, categoriesOf, findInGroundTruth, sizeNotes, writeCoco } from './coco-output.js';
+import { failureText } from './failure.js';
 import {
+  checkNoImageReplaced,
   FORMATS,
   type Format,
   OVERLAY_SCORE,
-  prepareFolder,
   resultNames,
   toJson,
   writeResults,
 } from './outputs.js';
+import { print } from './print.js';
 import { startProgress } from './progress.js';
 
 const HELP = `Usage: nlrcnn segment IMAGE… [options]
@@ -61,6 +64,8 @@ const AT_ONCE = 2;
 
 interface Job {
   images: string[];
+  /** Of the results of each image. */
+  names: string[];
   model: Model;
   out: string;
   formats: Format[];
@@ -74,7 +79,7 @@ interface Job {
 export async function segment(args: string[], signal: AbortSignal): Promise<number> {
   const { values, positionals: images } = parse(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(HELP);
+    await print(HELP);
     return 0;
   }
   if (images.length === 0) throw new UsageError('Expected at least one picture');
@@ -89,13 +94,16 @@ export async function segment(args: string[], signal: AbortSignal): Promise<numb
   if (values.gt !== undefined && !formats.includes('coco')) {
     throw new UsageError('Expected --format with coco for --gt');
   }
-  if (out !== '-') await prepareFolder(out);
+  const names = resultNames(images, formats);
+  if (out !== '-') {
+    await prepareFolder(out);
+    await checkNoImageReplaced(images, names, formats, out);
+  }
   const found = values.gt === undefined ? undefined : await findInGroundTruth(values.gt, images);
   const { weights, config } = values;
-  const name = values.model;
   const device = values.device as DeviceOption | undefined;
   const precision = values.precision as Precision | undefined;
-  using model = await loadModel({ model: name, weights, config, device, precision });
+  using model = await loadModel({ model: values.model, weights, config, device, precision });
   if (model.device === 'cpu' && (device ?? 'auto') === 'auto')
     process.stderr.write(`nlrcnn: on the CPU, as ${cudaVerdict().reason}\n`);
   let truth: CocoRun['truth'];
@@ -104,12 +112,12 @@ export async function segment(args: string[], signal: AbortSignal): Promise<numb
     truth = { images: found.images, categoryOf };
     for (const note of notes) process.stderr.write(`nlrcnn: ${note}\n`);
   }
-  return await run({ images, model, out, formats, score, maxDetections, truth, signal });
+  return await run({ images, names, model, out, formats, score, maxDetections, truth, signal });
 }
 
 async function run(job: Job): Promise<number> {
-  const { images, model, out, formats, signal } = job;
-  const names = resultNames(images);
+  const { images, names, model, out, formats, signal } = job;
+  const together = out === '-' || formats.includes('coco');
   const results = new Array<Segmentation | undefined>(images.length);
   const rows = new Array<string>(images.length);
   const progress = startProgress(images.length);
@@ -122,7 +130,7 @@ async function run(job: Job): Promise<number> {
       try {
         const { score, maxDetections } = job;
         const result = await model.segment(image, { score, maxDetections, signal });
-        results[i] = result;
+        if (together) results[i] = result;
         const written =
           out === '-'
             ? []
@@ -130,9 +138,9 @@ async function run(job: Job): Promise<number> {
         rows[i] = describe(image, result, written, score ?? OVERLAY_SCORE);
       } catch (error) {
         if (!isNlrcnnError(error)) throw error;
+        if (signal.aborted && error.code === 'ERR_NLRCNN_CANCELLED') return;
         failed++;
-        rows[i] = '';
-        process.stderr.write(`nlrcnn: ${error.message}\n`);
+        process.stderr.write(`nlrcnn: ${failureText(error)}\n`);
       }
       progress.step();
     }
@@ -142,23 +150,26 @@ async function run(job: Job): Promise<number> {
   } finally {
     progress.stop();
   }
+  if (signal.aborted) {
+    // What holds the results of all images would look as if it did.
+    await print(rows.filter(Boolean).join(''));
+    process.stderr.write('nlrcnn: stopped\n');
+    return 1;
+  }
   if (out === '-') {
     const printed = images.flatMap((image, i) => (results[i] ? [toJson(image, model, results[i])] : []));
-    if (printed.length > 0)
-      process.stdout.write(`${JSON.stringify(images.length === 1 ? printed[0] : printed)}\n`);
+    if (printed.length > 0) await print(`${JSON.stringify(images.length === 1 ? printed[0] : printed)}\n`);
   } else {
-    process.stdout.write(rows.filter(Boolean).join(''));
+    await print(rows.filter(Boolean).join(''));
     if (formats.includes('coco')) {
       const done = images.flatMap((image, i) => (results[i] ? [[image, results[i]] as const] : []));
       const { truth } = job;
       const coco = { model: model.config, results: done, truth };
       for (const note of sizeNotes(coco)) process.stderr.write(`nlrcnn: ${note}\n`);
-      const written = await writeCoco(out, coco);
-      process.stdout.write(`all pictures → ${written}\n`);
+      await print(`all images → ${await writeCoco(out, coco)}\n`);
     }
   }
-  if (signal.aborted) process.stderr.write('nlrcnn: stopped\n');
-  return failed > 0 || signal.aborted ? 1 : 0;
+  return failed > 0 ? 1 : 0;
 }
 
 /** One line: size, objects by class (those that the overlay shows), time, files. */

@@ -5,6 +5,7 @@ import { NlrcnnError } from '../errors.js';
 import { applyOverride, parseTrainingConfig } from '../train/config.js';
 import { train as runTrain } from '../train/train.js';
 import { parse, UsageError } from './args.js';
+import { print } from './print.js';
 import { startTrainingProgress, type TrainingProgress } from './progress.js';
 
 const HELP = `Usage: nlrcnn train CONFIG.json [options]
@@ -35,7 +36,7 @@ export async function train(args: string[], signal: AbortSignal): Promise<number
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) {
-    process.stdout.write(HELP);
+    await print(HELP);
     return 0;
   }
   const [file, ...more] = positionals;

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { NlrcnnError } from '../errors.js';
+import { removeLeftovers } from '../files/temporaries.js';
+import { removeWhole, writeWholeFolder } from '../files/write-whole.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { Faults } from '../weights/faults.js';
 import { SafetensorsFile } from '../weights/safetensors.js';
-import { type StoredTensor, type WrittenFile, writeSafetensors } from '../weights/write-safetensors.js';
+import { type StoredTensor, safetensors, type WrittenFile } from '../weights/write-safetensors.js';
 
 /** Named tensors of a checkpoint, each set a file of its own. */
 export type TensorSets<T = HostParameter> = Readonly<Record<string, ReadonlyMap<string, T>>>;
@@ -37,13 +39,13 @@ export interface FoundCheckpoint<S> {
 
 const FORMAT = 1;
 const PREFIX = 'checkpoint-';
-/** What a kill may leave behind: being written, being removed. */
+/** What a killed run of an earlier version left behind: being written, being removed. */
 const UNFINISHED = /^\.(writing|removing)-/;
 const MANIFEST = 'state.json';
 
 /**
- * Writes `FOLDER/checkpoint-STEP` so that it is there whole or not at all: into a folder of another name, each file and the
- * folder flushed to the disk, then renamed. Older ones beyond the newest `keep` are removed afterwards.
+ * Writes `FOLDER/checkpoint-STEP`, which is there whole or not at all and on the disk when this returns. Older ones beyond
+ * the newest `keep` are removed afterwards.
  * @throws NlrcnnError ERR_NLRCNN_IO where it cannot be written; what was there before stays.
  */
 export async function saveCheckpoint<S>(
@@ -52,28 +54,17 @@ export async function saveCheckpoint<S>(
   keep: number,
 ): Promise<string> {
   const name = `${PREFIX}${String(step).padStart(8, '0')}`;
-  const writing = join(folder, `.writing-${name}`);
   const path = join(folder, name);
-  try {
-    await rm(writing, { recursive: true, force: true });
-    await mkdir(writing);
+  await writeWholeFolder(path, async (unfinished) => {
     const files: Record<string, WrittenFile> = {};
     for (const [set, values] of Object.entries(tensors)) {
       const file = `${set}.safetensors`;
-      files[file] = await writeSafetensors(join(writing, file), values, { step: String(step) });
+      files[file] = await unfinished.fill(file, safetensors(values, { step: String(step) }));
     }
     const manifest: Manifest<S> = { format: FORMAT, step, state, files };
-    await writeDurably(join(writing, MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`);
-    await syncFolder(writing);
-    await removeFolder(folder, name);
-    await rename(writing, path);
-    await syncFolder(folder);
-  } catch (cause) {
-    if (cause instanceof NlrcnnError) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected to write ${path} but it failed (${code})`, { cause });
-  }
-  for (const old of (await listCheckpoints(folder)).slice(keep)) await removeFolder(folder, old);
+    await unfinished.write(MANIFEST, `${JSON.stringify(manifest, null, 1)}\n`);
+  });
+  for (const old of (await listCheckpoints(folder)).slice(keep)) await removeWhole(join(folder, old));
   return path;
 }
 
@@ -106,15 +97,10 @@ export async function listCheckpoints(folder: string): Promise<string[]> {
 
 /** Removes what a killed run left unfinished. */
 export async function removeUnfinished(folder: string): Promise<void> {
+  await removeLeftovers(folder);
   for (const name of await readdir(folder)) {
     if (UNFINISHED.test(name)) await rm(join(folder, name), { recursive: true, force: true });
   }
-}
-
-/** Replaces or makes a file so that it is there whole, with the old content or the new one. */
-export async function replaceFile(path: string, data: string | Uint8Array): Promise<void> {
-  await writeDurably(`${path}.writing`, data);
-  await rename(`${path}.writing`, path);
 }
 
 async function readCheckpoint<S>(path: string): Promise<Checkpoint<S>> {
@@ -145,36 +131,4 @@ async function readTensors(path: string): Promise<Map<string, HostParameter>> {
   } finally {
     await file.close();
   }
-}
-
-async function writeDurably(path: string, data: string | Uint8Array): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(data);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-/** Under another name first, so that a kill on the way leaves no part of it under its own. */
-async function removeFolder(folder: string, name: string): Promise<void> {
-  const removing = join(folder, `.removing-${name}`);
-  try {
-    await rm(removing, { recursive: true, force: true });
-    await rename(join(folder, name), removing);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return;
-  }
-  await rm(removing, { recursive: true, force: true });
 }

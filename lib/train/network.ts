@@ -68,11 +68,16 @@ export class TrainingNetwork implements Disposable {
       trainable: (name) => isTrainable(name, settings, config),
     });
     this.#parameters = parameters;
-    this.#body = new ResNet(parameters, config.backbone, config.norm_eps);
-    this.#fpn = new FeaturePyramid(parameters);
-    this.#rpn = new RegionProposals(parameters, config);
-    this.#box = new BoxHead(parameters, config);
-    this.#mask = config.architecture === 'maskrcnn' ? new MaskHead(parameters, config) : undefined;
+    try {
+      this.#body = new ResNet(parameters, config.backbone, config.norm_eps);
+      this.#fpn = new FeaturePyramid(parameters);
+      this.#rpn = new RegionProposals(parameters, config);
+      this.#box = new BoxHead(parameters, config);
+      this.#mask = config.architecture === 'maskrcnn' ? new MaskHead(parameters, config) : undefined;
+    } catch (error) {
+      parameters.dispose();
+      throw error;
+    }
     this.#assigner = new TargetAssigner(settings, this.#rpn.cellAnchors, device);
   }
 

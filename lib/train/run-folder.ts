@@ -1,16 +1,14 @@
-import { type FileHandle, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NlrcnnError } from '../errors.js';
+import { makeFolder, prepareFolder } from '../files/folders.js';
+import { JsonLines, readJsonLines } from '../files/json-lines.js';
+import { removeLeftovers } from '../files/temporaries.js';
+import { writeWhole } from '../files/write-whole.js';
 import type { ModelConfig } from '../models/model-config.js';
 import { formatConfig } from '../schema.js';
 import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
-import {
-  type Checkpoint,
-  latestCheckpoint,
-  removeUnfinished,
-  replaceFile,
-  saveCheckpoint,
-} from './checkpoint.js';
+import { type Checkpoint, latestCheckpoint, removeUnfinished, saveCheckpoint } from './checkpoint.js';
 import { changedKeys, parseTrainingConfig, type TrainingConfig } from './config.js';
 import type { StepRecord } from './trainer.js';
 
@@ -35,6 +33,8 @@ export interface RunState {
 const CONFIG = 'config.json';
 const METRICS = 'metrics.jsonl';
 const EVALUATIONS = 'evaluations.jsonl';
+const MODEL = 'model';
+const EXAMPLES = 'examples';
 
 /**
  * The folder of a run: `config.json`, `metrics.jsonl`, `evaluations.jsonl`, `checkpoint-STEP/`,
@@ -50,7 +50,8 @@ export class RunFolder {
     readonly notes: readonly string[],
     readonly steps: StepRecord[],
     readonly evaluations: EvaluationRecord[],
-    readonly metrics: FileHandle,
+    readonly metrics: JsonLines,
+    readonly scores: JsonLines,
   ) {}
 
   /**
@@ -60,16 +61,7 @@ export class RunFolder {
    * ERR_NLRCNN_CONFIG where the config differs from that of the run.
    */
   static async open(path: string, config: TrainingConfig, resume: boolean): Promise<RunFolder> {
-    try {
-      await mkdir(path, { recursive: true });
-    } catch (cause) {
-      const { code } = cause as NodeJS.ErrnoException;
-      throw new NlrcnnError(
-        'ERR_NLRCNN_IO',
-        `Expected a folder to write to but ${path} is none (${code}): choose another --out`,
-        { cause },
-      );
-    }
+    await prepareFolder(path);
     const before = await readJson<TrainingConfig>(join(path, CONFIG));
     if (before && !resume) {
       throw new NlrcnnError(
@@ -86,70 +78,77 @@ export class RunFolder {
       );
     }
     await removeUnfinished(path);
+    for (const name of [MODEL, EXAMPLES]) await removeLeftovers(join(path, name));
     const found = resume ? await latestCheckpoint<RunState>(path) : undefined;
     const notes = found ? found.passed.map((why) => `passed over ${why}`) : [];
     if (resume && !found) notes.push(`${path} has no checkpoint yet: from the beginning`);
     const done = found?.checkpoint.step ?? 0;
-    const steps = (await readLines<Record<string, number>>(join(path, METRICS), done)).map(fromMetrics);
-    const evaluations = await readLines<EvaluationRecord>(join(path, EVALUATIONS), done);
-    await replaceFile(join(path, CONFIG), `${formatConfig(config)}\n`);
-    await replaceFile(join(path, METRICS), toLines(steps.map(toMetrics)));
-    await replaceFile(join(path, EVALUATIONS), toLines(evaluations));
-    const metrics = await open(join(path, METRICS), 'a');
-    return new RunFolder(path, config, found?.checkpoint, notes, steps, evaluations, metrics);
+    const logged = await readJsonLines<Record<string, number>>(join(path, METRICS));
+    const steps = logged.filter(({ step }) => step! <= done).map(fromMetrics);
+    const scored = await readJsonLines<EvaluationRecord>(join(path, EVALUATIONS));
+    const evaluations = scored.filter(({ step }) => step <= done);
+    await writeWhole(join(path, CONFIG), `${formatConfig(config)}\n`, { durable: true });
+    const metrics = await JsonLines.create(join(path, METRICS), steps.map(toMetrics));
+    try {
+      const scores = await JsonLines.create(join(path, EVALUATIONS), evaluations);
+      return new RunFolder(path, config, found?.checkpoint, notes, steps, evaluations, metrics, scores);
+    } catch (error) {
+      await metrics.close();
+      throw error;
+    }
   }
 
   /** A line of metrics.jsonl. */
   async addStep(record: StepRecord): Promise<void> {
     this.steps.push(record);
-    await this.metrics.appendFile(`${JSON.stringify(toMetrics(record))}\n`);
+    await this.metrics.add(toMetrics(record));
   }
 
   async addEvaluation(record: EvaluationRecord): Promise<void> {
     this.evaluations.push(record);
-    await writeFile(join(this.path, EVALUATIONS), `${JSON.stringify(record)}\n`, { flag: 'a' });
+    await this.scores.add(record);
   }
 
   async saveCheckpoint(checkpoint: Checkpoint<RunState, StoredTensor>): Promise<string> {
     await this.metrics.sync();
+    await this.scores.sync();
     return saveCheckpoint(this.path, checkpoint, this.config.keep);
   }
 
-  /** `model/`: the weights by an atomic rename, their config beside them and in their metadata. */
+  /** `model/`: the weights, their config beside them and in their metadata. */
   async saveModel(
     state: ReadonlyMap<string, StoredTensor>,
     config: ModelConfig,
     step: number,
   ): Promise<void> {
-    const folder = join(this.path, 'model');
-    await mkdir(folder, { recursive: true });
-    const text = JSON.stringify(config);
-    const weights = join(folder, 'weights.safetensors');
-    await writeSafetensors(`${weights}.writing`, state, { 'nlrcnn.config': text, step: String(step) });
-    await rename(`${weights}.writing`, weights);
-    await replaceFile(join(folder, 'config.json'), `${formatConfig(config)}\n`);
+    const folder = join(this.path, MODEL);
+    await makeFolder(folder);
+    const metadata = { 'nlrcnn.config': JSON.stringify(config), step: String(step) };
+    await writeSafetensors(join(folder, 'weights.safetensors'), state, metadata);
+    await writeWhole(join(folder, 'config.json'), `${formatConfig(config)}\n`, { durable: true });
   }
 
   async saveExamples(examples: readonly { name: string; picture: Uint8Array }[]): Promise<void> {
-    const folder = join(this.path, 'examples');
-    await mkdir(folder, { recursive: true });
-    for (const { name, picture } of examples) await replaceFile(join(folder, name), picture);
+    const folder = join(this.path, EXAMPLES);
+    await makeFolder(folder);
+    for (const { name, picture } of examples) await writeWhole(join(folder, name), picture);
   }
 
   /** File names and PNGs, in the order of their names. */
   async examples(): Promise<{ name: string; picture: Uint8Array }[]> {
-    const folder = join(this.path, 'examples');
+    const folder = join(this.path, EXAMPLES);
     const names = await readdir(folder).catch(() => []);
     const pictures = names.filter((name) => name.endsWith('.png')).sort();
     return Promise.all(pictures.map(async (name) => ({ name, picture: await readFile(join(folder, name)) })));
   }
 
   async saveReport(html: string): Promise<void> {
-    await replaceFile(join(this.path, 'report.html'), html);
+    await writeWhole(join(this.path, 'report.html'), html);
   }
 
   async close(): Promise<void> {
     await this.metrics.close();
+    await this.scores.close();
   }
 }
 
@@ -167,26 +166,12 @@ function fromMetrics(line: Record<string, number>): StepRecord {
   return { ...record, ...(overflowed && { overflowed: true }) } as StepRecord;
 }
 
-const toLines = (values: readonly unknown[]) => values.map((value) => `${JSON.stringify(value)}\n`).join('');
-
-/** The objects of a JSON lines file up to step `last`; a line that a kill cut short ends it. */
-async function readLines<T>(path: string, last: number): Promise<T[]> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const out: T[] = [];
-  for (const line of text.split('\n')) {
-    try {
-      const value = JSON.parse(line) as T & { step: number };
-      if (value.step <= last) out.push(value);
-    } catch {
-      break;
-    }
-  }
-  return out;
-}
-
 async function readJson<T>(path: string): Promise<T | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
+  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined;
+    throw new NlrcnnError('ERR_NLRCNN_IO', `Expected a config but ${path} cannot be read (${cause.code})`, {
+      cause,
+    });
   });
   if (text === undefined) return undefined;
   try {

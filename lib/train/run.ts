@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NlrcnnError } from '../errors.js';
+import { isNlrcnnError, NlrcnnError } from '../errors.js';
+import { type UnfinishedFolder, writeWholeFolder } from '../files/write-whole.js';
 import type { HostParameter } from '../layers/parameters.js';
 import type { TensorSets } from './checkpoint.js';
 import { trainingReport } from './report.js';
@@ -46,7 +46,7 @@ export interface RunParts<B extends TrainingBatch> {
   /** Scores a state dict; absent: the last weights are the model. */
   evaluate?: ((state: State, signal: AbortSignal) => Promise<Evaluated>) | undefined;
   /** Writes what a batch was made of, for looking into it later. */
-  saveBatch?: ((folder: string, batch: B) => Promise<void>) | undefined;
+  saveBatch?: ((folder: UnfinishedFolder, batch: B) => Promise<void>) | undefined;
 }
 
 /** Told what happens; none of it is waited for. */
@@ -71,7 +71,7 @@ const REPORT_EVERY = 60;
 /**
  * Trains until all steps are done or `signal` is aborted: then a checkpoint is written and the run can go on later as if it
  * had not been stopped.
- * @throws DivergedError after the batch was saved to `FOLDER/diverged-STEP/`; ERR_NLRCNN_IO; errors of data and device.
+ * @throws DivergedError after the batch was saved to `FOLDER/diverged-STEP/`, where it could be; ERR_NLRCNN_IO; errors of data and device.
  */
 export async function runTraining<B extends TrainingBatch>(
   parts: RunParts<B>,
@@ -228,18 +228,28 @@ class Run<B extends TrainingBatch> {
   async #saveDiverged(error: DivergedError): Promise<DivergedError> {
     const { step, losses, batch } = error;
     const place = join(this.#folder.path, `diverged-${String(step).padStart(8, '0')}`);
-    await mkdir(place, { recursive: true });
     const { position, samples } = batch;
     const pictures = samples.map(({ id, name }) => ({ id, name }));
     const seed = this.#folder.config.seed;
     const about = { step, seed, lr: this.#parts.schedule(step - 1), position, losses, samples: pictures };
-    await writeFile(
-      join(place, 'batch.json'),
-      `${JSON.stringify(about, (_, value) => (Number.isNaN(value) || Math.abs(value) === Infinity ? String(value) : value), 2)}\n`,
-    );
-    await this.#parts.saveBatch?.(place, batch as B);
-    await this.#report();
+    let where = `the batch is in ${place}`;
+    try {
+      await writeWholeFolder(place, async (unfinished) => {
+        const text = JSON.stringify(
+          about,
+          (_, value) => (Number.isNaN(value) || Math.abs(value) === Infinity ? String(value) : value),
+          2,
+        );
+        await unfinished.write('batch.json', `${text}\n`);
+        await this.#parts.saveBatch?.(unfinished, batch as B);
+      });
+      await this.#report();
+    } catch (failure) {
+      // Why the run ended matters more than that it could not be written down.
+      if (!isNlrcnnError(failure)) throw failure;
+      where = failure.message;
+    }
     const left = this.#saved > 0 ? `, the last checkpoint is of step ${this.#saved}` : '';
-    return new DivergedError(`${error.message}; the batch is in ${place}${left}`, step, losses, batch);
+    return new DivergedError(`${error.message}; ${where}${left}`, step, losses, batch);
   }
 }

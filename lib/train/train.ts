@@ -1,13 +1,12 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { checkCallback, checkObject, checkSignal, checkText } from '../arguments.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { type Batch, DataLoader, type DataPosition } from '../datasets/loader.js';
 import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../device.js';
+import type { UnfinishedFolder } from '../files/write-whole.js';
 import { withSharp } from '../images/encode.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { readClassNames, readStateDict } from '../weights/load.js';
-import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
+import { type StoredTensor, safetensors } from '../weights/write-safetensors.js';
 import { parseTrainingConfig, type TrainingConfig } from './config.js';
 import { openRunData } from './data.js';
 import { makeEvaluation } from './evaluation.js';
@@ -151,7 +150,7 @@ async function* batches(
 }
 
 /** `batch.safetensors` with all that the losses were made from, and the pictures as PNGs to look at. */
-async function saveBatch(folder: string, { samples }: Batch): Promise<void> {
+async function saveBatch(folder: UnfinishedFolder, { samples }: Batch): Promise<void> {
   const tensors = new Map<string, StoredTensor>();
   for (const [i, { width, height, channels, pixels, boxes, labels, masks, crowd }] of samples.entries()) {
     const count = labels.length;
@@ -161,8 +160,10 @@ async function saveBatch(folder: string, { samples }: Batch): Promise<void> {
     tensors.set(`${i}.masks`, { shape: [count, height, width], dtype: 'U8', data: masks });
     tensors.set(`${i}.crowd`, { shape: [count], dtype: 'U8', data: crowd });
     const bytes = Uint8Array.from(pixels, (value) => Math.round(255 * Math.min(Math.max(value, 0), 1)));
-    const png = await withSharp(bytes, { width, height, channels }, (image) => image.png());
-    await writeFile(join(folder, `${i}.png`), png);
+    await folder.write(
+      `${i}.png`,
+      await withSharp(bytes, { width, height, channels }, (image) => image.png()),
+    );
   }
-  await writeSafetensors(join(folder, 'batch.safetensors'), tensors);
+  await folder.fill('batch.safetensors', safetensors(tensors));
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { NlrcnnError } from '../errors.js';
+import { type Fill, fillWhole } from '../files/write-whole.js';
 import { toFloat16 } from './weights-file.js';
 
 /** What a tensor is written as; float32 data may become F16. */
@@ -33,35 +34,36 @@ const KINDS: Record<StoredDtype, { new (): StoredData; name: string }> = {
 const ALIGNMENT = 8;
 
 /**
- * Writes a `.safetensors` file, tensor by tensor in the order of `tensors`, and returns when it is on the disk (fsync).
+ * Writes a `.safetensors` file, tensor by tensor in the order of `tensors`, and returns when it is on the disk (fsync). It is
+ * there whole or not at all.
  * @throws NlrcnnError ERR_NLRCNN_IO where it cannot be written, ERR_NLRCNN_SHAPE and ERR_NLRCNN_DTYPE for data that is not
- * as declared, ERR_NLRCNN_WEIGHTS for numbers that F16 cannot hold. What was written until then is left behind.
+ * as declared, ERR_NLRCNN_WEIGHTS for numbers that F16 cannot hold.
  */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<WrittenFile> {
-  const file = await open(path, 'w').catch((cause) => {
-    throw cannotWrite(path, cause);
-  });
-  try {
+  return fillWhole(path, safetensors(tensors, metadata), { durable: true });
+}
+
+/** Writes the content of a `.safetensors` file; throws as `writeSafetensors`. */
+export function safetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Fill<WrittenFile> {
+  return async (file) => {
     const hash = createHash('sha256');
     let bytes = 0;
     const write = async (chunk: Uint8Array) => {
       hash.update(chunk);
       bytes += chunk.length;
-      await writeFully(file, chunk).catch((cause) => {
-        throw cannotWrite(path, cause);
-      });
+      await writeFully(file, chunk);
     };
     await write(headerOf(tensors, metadata));
     for (const [name, tensor] of tensors) await write(await bytesOf(name, tensor));
-    await file.sync();
     return { bytes, sha256: hash.digest('hex') };
-  } finally {
-    await file.close();
-  }
+  };
 }
 
 function headerOf(
@@ -117,10 +119,4 @@ async function writeFully(file: FileHandle, chunk: Uint8Array): Promise<void> {
     const { bytesWritten } = await file.write(chunk, done, chunk.length - done);
     done += bytesWritten;
   }
-}
-
-function cannotWrite(path: string, cause: NodeJS.ErrnoException): NlrcnnError {
-  return new NlrcnnError('ERR_NLRCNN_IO', `Expected to write ${path} but it failed (${cause.code})`, {
-    cause,
-  });
 }

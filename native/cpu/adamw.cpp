@@ -21,7 +21,9 @@ class AdamW : public Kernel {
     const optimizers::Control control = control_of(context);
     *context.out[0].as<int32_t>() = control.finite != 0;
     if (control.finite == 0) return {};
-    const adamw::Step s = adamw::make_step(settings_, ++*context.in[1].as<int32_t>());
+    auto* taken = context.in[1].as<int32_t>();
+    *taken = optimizers::counted_up(*taken);
+    const adamw::Step s = adamw::make_step(settings_, *taken);
     lists_.each(context, [&](size_t chunk, const auto& values) {
       step(s, control.factor, values(1), lists_.size(chunk), values(0), values(2), values(3));
     });

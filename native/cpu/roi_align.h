@@ -25,9 +25,11 @@ struct Axis {
     for (int64_t b = 0; b < bins; ++b) {
       const float from = start + static_cast<float>(b) * bin, step = bin / static_cast<float>(grid);
       int64_t low = 0, high = grid;
-      if (grid > 64) {  // a huge RoI: only the samples that can fall into the map
-        low = std::clamp<int64_t>(static_cast<int64_t>((-2.0 - from) / step) - 2, 0, grid);
-        high = std::clamp<int64_t>(static_cast<int64_t>((size + 1.0 - from) / step) + 2, low, grid);
+      if (grid > 64 && step > 0) {  // a huge RoI: only the samples that can fall into the map
+        const double most = static_cast<double>(grid);
+        low = static_cast<int64_t>(std::clamp((-2.0 - from) / step - 2, 0.0, most));
+        high =
+            static_cast<int64_t>(std::clamp((size + 1.0 - from) / step + 2, static_cast<double>(low), most));
       }
       for (int64_t i = low; i < high; ++i) {
         const Sample sample = roi_align::sample_at(

@@ -8,7 +8,7 @@ namespace {
 NLRCNN_KERNEL void count_step(adamw::Settings s, Span<const float> control, Span<int32_t> steps,
                               Span<adamw::Step> to) {
   if (thread_index() > 0 || !is_finite(control)) return;
-  steps[0] += 1;
+  steps[0] = optimizers::counted_up(steps[0]);
   to[0] = adamw::make_step(s, steps[0]);
 }
 

@@ -5,6 +5,7 @@ option(NLRCNN_EMULATION "Build the emulation that the tests use" OFF)
 file(GLOB CUDA_SOURCES CONFIGURE_DEPENDS native/cuda/*.cu)
 file(GLOB CUDA_HOST_SOURCES CONFIGURE_DEPENDS native/cuda/*.cpp)
 file(GLOB GPU_SOURCES CONFIGURE_DEPENDS native/cuda/gpu/*.cu native/cuda/gpu/*.cpp)
+list(FILTER GPU_SOURCES EXCLUDE REGEX /fault\\.cu$)
 
 if(NLRCNN_EMULATION)
   set_source_files_properties(${CUDA_SOURCES} PROPERTIES LANGUAGE CXX)

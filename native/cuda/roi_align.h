@@ -46,8 +46,8 @@ NLRCNN_HD inline BinAxis bin_axis(float start, float extent, int32_t bins, int32
   axis.from = start + static_cast<float>(index) * axis.bin;
   axis.low = 0;
   axis.high = axis.grid;
-  if (axis.grid > 64) {  // a huge RoI: only the samples that can fall into the map
-    const float step = axis.bin / static_cast<float>(axis.grid);
+  const float step = axis.bin / static_cast<float>(axis.grid);
+  if (axis.grid > 64 && step > 0) {  // a huge RoI: only the samples that can fall into the map
     const double first = (-2.0 - axis.from) / step - 2, last = (size + 1.0 - axis.from) / step + 2;
     axis.low = first > 0 ? static_cast<int32_t>(first < axis.grid ? first : axis.grid) : 0;
     axis.high = last < axis.grid ? static_cast<int32_t>(last > axis.low ? last : axis.low) : axis.grid;

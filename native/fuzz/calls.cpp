@@ -63,6 +63,10 @@ class Maker {
       text.pop_back();
       argument.present = data_.chance(2);
     }
+    if (text == "-") {
+      call_.in.push_back({{}, Values::real, false});
+      return;
+    }
     if (text[0] == 'L') return add_lists(text[1] - '0');
     if (text.size() > 1 && text[1] == ':') {
       const char type = text[0];

@@ -4,11 +4,11 @@ namespace nlrcnn::fuzz {
 
 // What fits together in a call of an op.
 //
-// Inputs: shapes of products, a letter being the same size throughout; "?" behind an optional one. Before it
-// "b:" boxes, "i:" int32, "c:" a count, "g:" geometry, "u:" uint8 or uint16, else float32. "=" is the shape
-// that `forward` gives for the others, "L3" three lists of tensors of like shapes. Settings: p1 a pair from 1
-// on, i1 an integer from 1 on, b a flag, n within 0 … 1, r any number, v4 four numbers, sA|B a name, =2 that
-// number, @H,W sizes of the inputs.
+// Inputs: shapes of products, a letter being the same size throughout; "?" behind an optional one, "-" for an
+// absent one. Before it "b:" boxes, "i:" int32, "c:" a count, "g:" geometry, "u:" uint8 or uint16, else
+// float32. "=" is the shape that `forward` gives for the others, "L3" three lists of tensors of like shapes.
+// Settings: p1 a pair from 1 on, i1 an integer from 1 on, b a flag, n within 0 … 1, r any number, v4 four
+// numbers, sA|B a name, =2 that number, @H,W sizes of the inputs.
 struct Spec {
   const char *name, *inputs, *attrs, *forward = "";
 };
@@ -38,9 +38,11 @@ inline constexpr Spec kSpecs[] = {
     {"concat", "A,C,H,W B,C,H,W", ""},
     {"conv2d", "N,C,H,W O,C,K,L O? =? c:1?", NLRCNN_CONV, "conv2d"},
     {"conv2d", "N,2C,H,W 2O,C,K,L 2O? =? c:1?", NLRCNN_CONV " groups:=2", "conv2d"},
-    {"conv2d", "N,C,H,W O,C,3,3 O? =? c:1?", "padding:=1 relu:b", "conv2d"},
+    {"conv2d", "N,C,H,W O,C,3,3 O? =? c:1?", "padding:@1,1 relu:b", "conv2d"},
     {"conv2d_backward", "= N,C,H,W O,C,K,L =? c:1?", NLRCNN_CONV NLRCNN_ASKED, "conv2d"},
     {"conv2d_backward", "= N,2C,H,W 2O,C,K,L =? c:1?", NLRCNN_CONV NLRCNN_ASKED " groups:=2", "conv2d"},
+    {"conv2d_backward", "= N,C,3H,3W O,C,K,L - c:1?", "stride:p1 padding:p0 dx:b dweight:b dbias:b",
+     "conv2d"},
     {"conv_transpose2d", "N,C,H,W C,O,2,2 O? c:1?", "relu:b"},
     {"conv_transpose2d_backward", "= N,C,H,W C,O,2,2 =? c:1?", "relu:b dx:b dweight:b dbias:b",
      "conv_transpose2d"},
@@ -59,6 +61,8 @@ inline constexpr Spec kSpecs[] = {
     {"match_boxes", "b:N,4 b:G,4 b:R,4?", "high:n low:n low_quality:b crowd_thresh:n"},
     {"max_pool2d", "N,C,H,W", NLRCNN_POOL},
     {"max_pool2d_backward", "= N,C,H,W", NLRCNN_POOL, "max_pool2d"},
+    {"max_pool2d", "N,C,3H,3W", "kernel:p1 stride:p1 padding:@0,0"},
+    {"max_pool2d_backward", "= N,C,3H,3W", "kernel:p1 stride:p1 padding:@0,0", "max_pool2d"},
     {"nms", "b:N,4 N i:N?", "threshold:n"},
     {"non_local_roi", NLRCNN_BLOCK "i:S?", NLRCNN_PAIRWISE},
     {"non_local_roi", NLRCNN_BLOCK "i:1", NLRCNN_PAIRWISE " rows_per_segment:@K"},

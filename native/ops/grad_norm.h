@@ -33,9 +33,12 @@ NLRCNN_HD inline optimizers::Control finish(const Settings& s, double squares, f
   if (scale && !finite) {
     *scale = static_cast<float>(*scale * s.backoff);
     *good = 0;
-  } else if (scale && ++*good >= s.interval) {
-    *scale = static_cast<float>(*scale * s.growth);
-    *good = 0;
+  } else if (scale) {
+    *good = optimizers::counted_up(*good);
+    if (*good >= s.interval) {
+      *scale = static_cast<float>(*scale * s.growth);
+      *good = 0;
+    }
   }
   return {static_cast<float>(norm), finite ? static_cast<float>(factor * clip) : 0.0f, finite ? 1.0f : 0.0f};
 }

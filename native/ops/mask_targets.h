@@ -23,9 +23,21 @@ NLRCNN_HD inline int source_of(int at, int size, int resized) {
   return from < size ? from : size - 1;
 }
 
+// Sides of pictures, as the settings of other ops have them.
+inline constexpr int32_t kMostPixels = 1 << 20;
+
+NLRCNN_HD inline bool is_side(int32_t pixels) {
+  return pixels > 0 && pixels <= kMostPixels;
+}
+
+NLRCNN_HD inline bool is_place(int32_t at) {
+  return at >= -kMostPixels && at <= kMostPixels;
+}
+
 NLRCNN_HD inline bool fits(const Window& w, int64_t bytes) {
-  return w.offset >= 0 && w.width >= 0 && w.height >= 0 && w.picture_height > 0 && w.picture_width > 0 &&
-         w.resized_height > 0 && w.resized_width > 0 && w.offset + int64_t{w.width} * w.height <= bytes;
+  return w.offset >= 0 && w.width >= 0 && w.height >= 0 && is_place(w.x) && is_place(w.y) &&
+         is_side(w.picture_height) && is_side(w.picture_width) && is_side(w.resized_height) &&
+         is_side(w.resized_width) && w.offset + int64_t{w.width} * w.height <= bytes;
 }
 
 inline Wants wants(const OpCall&, size_t) {

@@ -14,6 +14,11 @@ struct Control {
   float norm, factor, finite;
 };
 
+// One more, up to what an int32 holds.
+NLRCNN_HD inline int32_t counted_up(int32_t count) {
+  return count < INT32_MAX ? count + 1 : count;
+}
+
 // `lists` lists behind `first` inputs; those whose bit is set in `in_place` are written.
 inline Status check_lists(const OpCall& call, size_t first, const std::vector<const char*>& lists,
                           unsigned in_place) {

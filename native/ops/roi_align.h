@@ -15,9 +15,16 @@ struct Settings {
   double canonical_scale, canonical_level;
 };
 
+// Samples of a bin and axis; torchvision's cost grows with their square.
+inline constexpr int64_t kMostSamples = 1024;
+
 inline Status read_settings(const OpCall& call, size_t levels, Settings* out) {
   if (Status s = read_pair(call, "output_size", 1, 0, out->output); !s.ok()) return s;
   if (Status s = read_integer(call, "sampling_ratio", 0, 0, &out->sampling_ratio); !s.ok()) return s;
+  if (out->sampling_ratio > kMostSamples)
+    return Status::error(Code::argument, "Expected sampling_ratio of " + call.name + " to be at most " +
+                                             std::to_string(kMostSamples) + " but received " +
+                                             std::to_string(out->sampling_ratio));
   if (Status s = read_numbers(call, "spatial_scales", levels, &out->scales); !s.ok()) return s;
   for (float scale : out->scales)
     if (!(scale > 0)) return Status::error(Code::argument, "Expected spatial_scales of roi_align above 0");

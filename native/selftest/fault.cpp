@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
-// An addon that does, when Node loads it, what NLRCNN_FAULT names: reads beyond its memory or overflows an integer. A
-// sanitizer that lets it pass does not watch Node's addons.
+// An addon that does, when Node loads it, what NLRCNN_FAULT names: reads beyond its memory or overflows an
+// integer. A sanitizer that lets it pass does not watch Node's addons.
 extern "C" __attribute__((visibility("default"))) void* napi_register_module_v1(void*, void* exports) {
   const char* fault = std::getenv("NLRCNN_FAULT");
   if (!fault) return exports;

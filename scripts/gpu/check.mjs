@@ -16,6 +16,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { sanitize } from './sanitize.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const BUILD = join(HERE, 'build');
@@ -42,12 +43,12 @@ const environment = {
   NLRCNN_TEST_DEVICE: values.emulated ? undefined : 'cuda:0',
 };
 
-/** Runs a command; its output goes to the screen and comes back. */
-function run(command, args, seconds) {
+/** Runs a command; what it prints comes back. */
+function run(command, args, seconds, env = {}) {
   const started = Date.now();
   const result = spawnSync(command, args, {
     cwd: HERE,
-    env: environment,
+    env: { ...environment, ...env },
     timeout: 1000 * seconds,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
@@ -56,6 +57,7 @@ function run(command, args, seconds) {
   return {
     text: result.stdout ?? '',
     seconds: (Date.now() - started) / 1000,
+    missing: result.error?.code === 'ENOENT',
     problem: result.error?.message ?? (result.status === 0 ? undefined : `exit code ${result.status}`),
   };
 }
@@ -126,39 +128,14 @@ function test(seconds) {
   return { passed, failed: failures.length, failures, ...rest };
 }
 
-/** compute-sanitizer over the op cases, where it is and works on this machine. */
-function sanitize(seconds) {
-  const results = {};
-  for (const tool of ['memcheck', 'racecheck']) {
-    const sanitizer = ['--tool', tool, '--target-processes', 'all', '--print-limit', '20'];
-    const ava = [
-      process.execPath,
-      AVA,
-      '--tap',
-      '--serial',
-      '--timeout=10m',
-      '--match=*random-0*',
-      '--match=*n7*',
-      '--match=*odd*',
-    ];
-    const {
-      text,
-      problem,
-      seconds: took,
-    } = run('compute-sanitizer', [...sanitizer, ...ava, FILES[0]], seconds / 2);
-    const summaries = text.match(/(ERROR|RACECHECK) SUMMARY: .*/g) ?? [];
-    const errors = text
-      .split('\n')
-      .filter((line) => /=========\s+(Error|Invalid|Race|Internal|Warning)/.test(line));
-    results[tool] = {
-      summaries: [...new Set(summaries)],
-      errors: errors.slice(0, 20),
-      problem,
-      seconds: took,
-    };
-  }
-  return results;
-}
+const sanitized = (seconds) =>
+  sanitize({
+    run,
+    ava: [process.execPath, AVA],
+    files: [FILES[0]],
+    addon: join(BUILD, 'Release', 'cuda_fault.node'),
+    seconds,
+  });
 
 /** A stage of `npm run bench:cuda`. */
 function bench(stage, seconds) {
@@ -173,7 +150,7 @@ function bench(stage, seconds) {
   return { ...report?.results?.[stage], problem, seconds: took };
 }
 
-const STAGES = { build, test, sanitize };
+const STAGES = { build, test, sanitize: sanitized };
 const report = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')) : { stages: {} };
 Object.assign(report, {
   date: new Date().toISOString(),

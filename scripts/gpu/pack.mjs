@@ -89,6 +89,7 @@ try {
   for (const path of ['test/cases', 'test/goldens', 'test/fixtures', 'bench/peers', 'models']) copy(path);
   copy('scripts/gpu/check.sh', 'check.sh');
   copy('scripts/gpu/check.mjs', 'check.mjs');
+  copy('scripts/gpu/sanitize.mjs', 'sanitize.mjs');
   if (!values.weights) {
     for (const name of readdirSync(join(pack, 'models')))
       rmSync(join(pack, 'models', name, 'weights.safetensors'), { force: true });
