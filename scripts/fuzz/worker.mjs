@@ -9,7 +9,7 @@ import { corpusOf, HEAD } from './inputs.mjs';
 import { MOST_GROWTH, MOST_INPUT, MOST_PIXELS } from './limits.mjs';
 import { mutateBytes } from './mutate.mjs';
 import { hashOf, Random } from './random.mjs';
-import { TARGETS } from './targets.mjs';
+import { HIDDEN, TARGETS } from './targets.mjs';
 
 const { target: name, seed, seconds, runs, board, input, skipCorpus } = JSON.parse(process.argv[2]);
 const { isNlrcnnError } = createRequire(import.meta.url)('../../dist/index.js');
@@ -21,7 +21,7 @@ os.setPriority(10);
 
 /** Of what was kept for new outcomes, as many as are remembered. */
 const MOST_KEPT = 2000;
-const target = await TARGETS[name]();
+const target = await (TARGETS[name] ?? HIDDEN[name])();
 const random = new Random(seed ^ hashOf(name));
 const file = openSync(board, 'r+');
 const place = Buffer.alloc(HEAD + MOST_INPUT);
