@@ -58,13 +58,15 @@ export function checkSignal(value: unknown): void {
 /** Pixels of one mask, as the native code has them. */
 const MOST_PIXELS = 2 ** 32 - 1;
 
-/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for sides that are no positive integers, ERR_NLRCNN_SHAPE for 2^32 pixels or more. */
-export function checkSides(height: number, width: number): void {
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for sides that are no integers from `least` on, ERR_NLRCNN_SHAPE for 2^32 pixels or more. */
+export function checkSides(height: number, width: number, least: 0 | 1 = 1): void {
   for (const [name, side] of [
     ['height', height],
     ['width', width],
   ] as const) {
-    if (!Number.isInteger(side) || side < 1) throw invalidArgument('a positive integer', name, side);
+    if (!Number.isInteger(side) || side < least) {
+      throw invalidArgument(least > 0 ? 'a positive integer' : 'a non-negative integer', name, side);
+    }
   }
   if (height * width > MOST_PIXELS) {
     throw new NlrcnnError(

@@ -16,7 +16,7 @@ const MOST = 65535;
  */
 export function toLabelMap(segmentation: Segmentation): NdArray<Uint16Array> {
   const { width, height, detections } = checkObject(segmentation, 'a result of segment', 'the result');
-  checkSides(height, width);
+  checkSides(height, width, 0);
   checkList(detections, 'detections', 'detections');
   if (detections.length > MOST) {
     throw new NlrcnnError(

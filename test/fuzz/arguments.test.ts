@@ -141,6 +141,13 @@ test('refusals say what was expected', async (t) => {
     code,
   });
   t.throws(() => evaluateCoco([], [1], 'keypoints' as never), { code, message: /segm or bbox/ });
+  for (const crowd of [Symbol('s'), {}, 1n]) {
+    const one = { ...truth, crowd: crowd as never };
+    t.throws(() => evaluateCoco([{ truths: [one, one], found: [] }], [1], 'bbox'), {
+      code,
+      message: /crowd/,
+    });
+  }
   const picture = { height: 4, width: 5, truths: [rle], found: [] };
   t.throws(() => evaluateStardist([picture]), {
     code: 'ERR_NLRCNN_SHAPE',
