@@ -20,26 +20,53 @@ export function checkNumber(value: number, name: string): number {
   return value;
 }
 
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for other than four numbers, NaN and infinity among them. */
+export function checkFour<T extends readonly number[]>(value: T, name: string): T {
+  if (!Array.isArray(value) || value.length !== 4 || value.some((own) => typeof own !== 'number')) {
+    throw invalidArgument('four numbers', name, value);
+  }
+  return value;
+}
+
 /** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for other than four finite numbers. */
 export function checkBox<T extends readonly number[]>(value: T, name: string): T {
-  checkList(value, 'four numbers', name);
-  if (value.length !== 4) throw invalidArgument('four numbers', name, value);
+  checkFour(value, name);
   for (let i = 0; i < 4; i++) {
     if (!Number.isFinite(value[i])) throw invalidArgument('finite numbers', name, value[i]);
   }
   return value;
 }
 
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is no string. */
+export function checkText(value: string, expected: string, name: string): string {
+  if (typeof value !== 'string') throw invalidArgument(expected, name, value);
+  return value;
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is neither a function nor absent. */
+export function checkCallback(value: unknown, name: string): void {
+  if (value !== undefined && typeof value !== 'function') throw invalidArgument('a function', name, value);
+}
+
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is neither an AbortSignal nor absent. */
+export function checkSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw invalidArgument('an AbortSignal', 'signal', value);
+  }
+}
+
 /** Pixels of one mask, as the native code has them. */
 const MOST_PIXELS = 2 ** 32 - 1;
 
-/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for sides that are no positive integers, ERR_NLRCNN_SHAPE for 2^32 pixels or more. */
-export function checkSides(height: number, width: number): void {
+/** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for sides that are no integers from `least` on, ERR_NLRCNN_SHAPE for 2^32 pixels or more. */
+export function checkSides(height: number, width: number, least: 0 | 1 = 1): void {
   for (const [name, side] of [
     ['height', height],
     ['width', width],
   ] as const) {
-    if (!Number.isInteger(side) || side < 1) throw invalidArgument('a positive integer', name, side);
+    if (!Number.isInteger(side) || side < least) {
+      throw invalidArgument(least > 0 ? 'a positive integer' : 'a non-negative integer', name, side);
+    }
   }
   if (height * width > MOST_PIXELS) {
     throw new NlrcnnError(
@@ -58,8 +85,9 @@ interface SizedMask {
 /** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what is not `{ size: [height, width], counts }`. */
 export function checkMask<T extends SizedMask>(value: T, name: string): T {
   const { size, counts } = checkObject(value, 'a mask { size, counts }', name);
-  if (!Array.isArray(size) || size.length !== 2)
+  if (!Array.isArray(size) || size.length !== 2 || size.some((side) => typeof side !== 'number')) {
     throw invalidArgument('[height, width]', `${name}.size`, size);
+  }
   if (typeof counts !== 'string') throw invalidArgument('a string', `${name}.counts`, counts);
   return value;
 }
@@ -68,7 +96,7 @@ export function checkMask<T extends SizedMask>(value: T, name: string): T {
 export function checkMaskOf<T extends SizedMask>(value: T, height: number, width: number, name: string): T {
   const { size } = checkMask(value, name);
   if (size[0] === height && size[1] === width) return value;
-  const [expected, received] = [[height, width], size].map((sides) => sides.map(String).join(', '));
+  const [expected, received] = [[height, width], size].map((sides) => sides.join(', '));
   throw new NlrcnnError(
     'ERR_NLRCNN_SHAPE',
     `Expected ${name} of size [${expected}] but received [${received}]`,

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { abortable, cancelled } from './abort.js';
+import { checkObject, checkSignal } from './arguments.js';
 import type { HostTensor, NativePlan } from './binding.js';
 import {
   type Device,
@@ -107,6 +108,7 @@ const AT_ONCE = { cpu: 2, cuda: 6 };
  * ERR_NLRCNN_IO, ERR_NLRCNN_CONFIG, ERR_NLRCNN_WEIGHTS for files that do not fit.
  */
 export async function loadModel(options: LoadModelOptions = {}): Promise<Model> {
+  checkObject(options, 'an object', 'options');
   const maxPixels = maxPixelsOf(options.maxPixels);
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, options.precision);
@@ -232,7 +234,8 @@ export class Model implements Disposable {
    * @throws NlrcnnError ERR_NLRCNN_UNSUPPORTED for a model without the block before that head, and in 16 bits;
    * ERR_NLRCNN_ARGUMENT for a detection that the picture does not have; else as `segment`.
    */
-  async attention(image: ImageInput, { roi, head }: AttentionOptions): Promise<Attention> {
+  async attention(image: ImageInput, options: AttentionOptions): Promise<Attention> {
+    const { roi, head } = checkObject(options, 'an object', 'options');
     this.#check(undefined);
     const block = this.config.non_local_roi;
     const chosen = head ?? (block?.heads.includes('mask') ? 'mask' : 'box');
@@ -340,15 +343,15 @@ function captureAll(input: readonly ImageInput[]): (CapturedImage | undefined)[]
   return captured;
 }
 
-function checkOptions({ score, maxDetections, signal }: SegmentOptions): void {
+function checkOptions(options: SegmentOptions): void {
+  const { score, maxDetections, signal } = checkObject(options, 'an object', 'options');
   if (score !== undefined && !(typeof score === 'number' && score >= 0 && score <= 1)) {
     throw invalidArgument('a number from 0 to 1', 'score', score);
   }
   if (maxDetections !== undefined && !(Number.isInteger(maxDetections) && maxDetections >= 0)) {
     throw invalidArgument('a non-negative integer', 'maxDetections', maxDetections);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalidArgument('an AbortSignal', 'signal', signal);
+  checkSignal(signal);
 }
 
 function detectionTensors({ boxes, detections, mask }: Results): Tensor[] {

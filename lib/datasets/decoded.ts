@@ -1,4 +1,5 @@
-import { NlrcnnError } from '../errors.js';
+import { checkList, checkMask, checkObject } from '../arguments.js';
+import { invalidArgument, NlrcnnError } from '../errors.js';
 import { decodeCaptured } from '../images/decode.js';
 import { captureImage, type Pixels } from '../images/input.js';
 import { decompressCounts } from '../masks/runs.js';
@@ -40,6 +41,7 @@ export interface DecodedSample {
  * @throws NlrcnnError ERR_NLRCNN_IO, ERR_NLRCNN_IMAGE, ERR_NLRCNN_DATASET, each with the picture's name.
  */
 export async function decodeSample(sample: Sample, normalization: Normalization): Promise<DecodedSample> {
+  checkSample(sample);
   const { id, name, width, height } = sample;
   const picture = await decodeCaptured(captureImage(sample.image), {
     scaled: normalization === 'none',
@@ -58,6 +60,17 @@ export async function decodeSample(sample: Sample, normalization: Normalization)
       ? { low: 0, high: largest(pixels), clip: false }
       : { ...percentileRange(pixels, normalization.percentiles), clip: true };
   return { id, name, width, height, channels, pixels, range, ...decodeInstances(sample) };
+}
+
+/** What a data set of the caller's own gives may be of any type. */
+function checkSample(sample: Sample): void {
+  const { instances } = checkObject(sample, 'a sample', 'what the data set gives');
+  for (const instance of checkList(instances, 'objects', 'instances')) {
+    const { label, box, mask } = checkObject(instance, 'an object', 'an instance');
+    if (!Number.isInteger(label) || label < 1) throw invalidArgument('a positive integer', 'label', label);
+    if (!Array.isArray(box) || box.length !== 4) throw invalidArgument('four numbers', 'box', box);
+    checkMask(mask, 'mask');
+  }
 }
 
 /** The sample with all arrays in shared memory, and how many bytes these are. */

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { checkCallback, checkObject, checkSignal } from '../arguments.js';
 import { invalidArgument, NlrcnnError } from '../errors.js';
 import { captureImage, inputOf } from '../images/input.js';
 import type { ModelConfig } from '../models/model-config.js';
@@ -84,6 +85,10 @@ export class DataLoader implements AsyncIterable<Batch> {
 
   /** @throws NlrcnnError ERR_NLRCNN_ARGUMENT for options that cannot be used. */
   constructor(dataset: Dataset, options: DataLoaderOptions) {
+    checkObject(dataset, 'a data set', 'dataset');
+    checkObject(options, 'an object', 'options');
+    checkCallback(options.onSkip, 'onSkip');
+    checkSignal(options.signal);
     this.#dataset = dataset;
     this.#options = {
       batchSize: options.batchSize,
@@ -238,6 +243,8 @@ export class DataLoader implements AsyncIterable<Batch> {
   #check(): void {
     const { batchSize, seed, workers, prefetch, start, epochs, onError, cache, augment } = this.#options;
     const { length } = this.#dataset;
+    checkObject(start, 'an object', 'start');
+    checkObject(augment, 'an object', 'augment');
     const integers = {
       batchSize,
       seed,
@@ -258,8 +265,10 @@ export class DataLoader implements AsyncIterable<Batch> {
     if (start.sample >= length) {
       throw invalidArgument(`a place in an epoch of ${length} samples`, 'start.sample', start.sample);
     }
-    if (!(epochs > 0)) throw invalidArgument('a positive number', 'epochs', epochs);
-    if (!(cache >= 0)) throw invalidArgument('a number of bytes', 'cache', cache);
+    if (typeof epochs !== 'number' || !(epochs > 0))
+      throw invalidArgument('a positive number', 'epochs', epochs);
+    if (typeof cache !== 'number' || !(cache >= 0))
+      throw invalidArgument('a number of bytes', 'cache', cache);
     if (onError !== 'fail' && onError !== 'skip') throw invalidArgument('fail or skip', 'onError', onError);
     checkAugmentOptions(augment);
   }

@@ -1,3 +1,4 @@
+import { checkObject, checkText } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { openCoco } from './coco.js';
 import type { Dataset, ExifSetting } from './dataset.js';
@@ -5,6 +6,9 @@ import { openLabelMaps } from './label-maps.js';
 import { openCityscapes, openKitti } from './street-scenes.js';
 
 const FORMATS = { coco: openCoco, labelmaps: openLabelMaps, cityscapes: openCityscapes, kitti: openKitti };
+
+/** Settings that are texts where they are given. */
+const TEXTS = ['split', 'annotations', 'images', 'labels', 'className'] as const;
 
 const CHOICES = { masks: ['required', 'optional'], exif: ['apply', 'ignore'] } as const;
 
@@ -37,10 +41,11 @@ export interface OpenDatasetOptions {
 /**
  * Opens a data set of a known format: the index is read, pictures are not. See `openCoco`, `openLabelMaps`,
  * `openCityscapes` and `openKitti` for where files are sought.
- * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for an unknown format, else as the format's own function.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for an unknown format and options of another type, else as the format's own function.
  */
 export async function openDataset(options: OpenDatasetOptions): Promise<Dataset> {
-  if (!Object.hasOwn(FORMATS, options.format)) {
+  checkObject(options, 'an object', 'options');
+  if (typeof options.format !== 'string' || !Object.hasOwn(FORMATS, options.format)) {
     throw invalidArgument(`one of ${Object.keys(FORMATS).join(', ')}`, 'format', options.format);
   }
   for (const [name, values] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly string[]][]) {
@@ -48,6 +53,10 @@ export async function openDataset(options: OpenDatasetOptions): Promise<Dataset>
     if (value !== undefined && !values.includes(value)) {
       throw invalidArgument(`one of ${values.join(', ')}`, name, value);
     }
+  }
+  checkText(options.data, "a folder's path", 'data');
+  for (const name of TEXTS) {
+    if (options[name] !== undefined) checkText(options[name], 'a string', name);
   }
   return FORMATS[options.format](options);
 }

@@ -67,7 +67,8 @@ export function evaluateCityscapes(
   pictures: readonly CityscapesPicture[],
   categories: readonly number[],
 ): CityscapesEvaluation {
-  checkList(categories, 'category ids', 'categories');
+  for (const category of checkList(categories, 'category ids', 'categories'))
+    checkNumber(category, 'a category');
   for (const picture of checkList(pictures, 'pictures', 'pictures')) checkPicture(picture);
   const scenes = new Map(categories.map((category) => [category, [] as Scene[]]));
   for (const picture of pictures) {

@@ -1,6 +1,7 @@
+import { checkText } from '../arguments.js';
 import { type CocoAnnotation, type CocoFile, readCocoFile, warnOf } from '../datasets/coco-file.js';
 import { maskOf } from '../datasets/segmentation.js';
-import { NlrcnnError } from '../errors.js';
+import { invalidArgument, NlrcnnError } from '../errors.js';
 import { Tally } from '../json/tally.js';
 import { idKey, ValueError } from '../json/values.js';
 import { type Rle, rleArea, rleToBbox } from '../masks/rle.js';
@@ -38,6 +39,9 @@ export async function readCocoFiles(
   results: string,
   type: 'segm' | 'bbox',
 ): Promise<{ pictures: CocoPicture[]; categories: Map<number, string>; notes: string[] }> {
+  checkText(groundTruth, "a file's path", 'groundTruth');
+  checkText(results, "a file's path", 'results');
+  if (type !== 'segm' && type !== 'bbox') throw invalidArgument('segm or bbox', 'type', type);
   const truth = await readCocoFile(groundTruth);
   const given = await readCocoResults(results);
   const { detections, notes } = matchResults(truth, given, { truth: groundTruth, results });

@@ -148,7 +148,14 @@ function checkArguments(
   }
   for (const picture of checkList(pictures, 'pictures', 'pictures')) {
     const { truths, found } = checkObject(picture, 'an object', 'a picture');
-    for (const truth of checkList(truths, 'objects', 'truths')) checkThing(truth, type, 'a truth');
+    for (const truth of checkList(truths, 'objects', 'truths')) {
+      checkThing(truth, type, 'a truth');
+      const { crowd } = truth as { crowd?: unknown };
+      // As annotations have it, 0 and 1 serve as well.
+      if (!['boolean', 'number', 'undefined'].includes(typeof crowd)) {
+        throw invalidArgument('true or false', 'crowd', crowd);
+      }
+    }
     for (const one of checkList(found, 'detections', 'found')) {
       checkThing(one, type, 'a detection');
       checkNumber(one.score, 'score');

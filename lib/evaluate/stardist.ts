@@ -1,3 +1,4 @@
+import { allocate } from '../allocate.js';
 import { checkList, checkMaskOf, checkNumber, checkObject, checkSides } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { decodeRle, type Rle } from '../masks/rle.js';
@@ -24,7 +25,10 @@ export interface StardistPicture {
  */
 export function evaluateStardist(pictures: Iterable<StardistPicture>, score = 0.5): Record<string, number> {
   checkNumber(score, 'score');
-  if (typeof (pictures as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
+  if (
+    ArrayBuffer.isView(pictures) ||
+    typeof (pictures as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function'
+  ) {
     throw invalidArgument('pictures', 'pictures', pictures);
   }
   const totals = STARDIST_IOUS.map(() => ({ hits: 0, found: 0, truths: 0 }));
@@ -69,7 +73,7 @@ interface LabelMap {
 }
 
 function labelMap(masks: readonly Rle[], pixels: number, least: number): LabelMap {
-  const labels = new Uint32Array(pixels);
+  const labels = allocate(Uint32Array, pixels, 'a label map');
   const sizes = [0];
   for (const mask of masks) {
     const { data } = decodeRle(mask);

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { checkObject } from '../arguments.js';
 import { NlrcnnError } from '../errors.js';
 import { warnOnce } from '../warnings.js';
 import { type CapturedImage, captureImage, type ImageInput, type Pixels, type RawImage } from './input.js';
@@ -32,6 +33,7 @@ export interface PixelOptions extends DecodeOptions {
  * has other kinds of pixels or too many; ERR_NLRCNN_ARGUMENT, ERR_NLRCNN_SHAPE.
  */
 export async function decodeImage(input: ImageInput, options: DecodeOptions = {}): Promise<Pixels> {
+  checkObject(options, 'an object', 'options');
   const { maxPixels, orient } = options;
   return decodeCaptured(captureImage(input), { maxPixels, orient });
 }

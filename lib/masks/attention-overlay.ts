@@ -1,3 +1,5 @@
+import { checkFour, checkList, checkNumber, checkObject } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
 import type { ImageInput } from '../images/decode.js';
 import { Font } from '../images/font.js';
 import type { Attention, Detection } from '../model.js';
@@ -30,8 +32,11 @@ const LEAST = 0.02;
 export async function drawAttention(
   image: ImageInput,
   attention: Attention,
-  { lines = 8, ...paint }: AttentionOverlayOptions = {},
+  options: AttentionOverlayOptions = {},
 ): Promise<Buffer> {
+  const { lines = 8, ...paint } = checkObject(options, 'an object', 'options');
+  checkNumber(lines, 'lines');
+  checkAttention(attention);
   // As it is now: the caller may change it while the image is decoded.
   const { roi, head } = attention;
   const rois = attention.rois.map(({ box }) => ({ box: [...box] as Detection['box'] }));
@@ -61,6 +66,26 @@ export async function drawAttention(
   drawShape(canvas, shapeOf(roi), CHOSEN, scale, 2 * thickness, 0.35);
   await drawWeights(canvas, [{ weight: weights[roi]!, index: roi }, ...linked.reverse()], rois, scale);
   return toPng(canvas);
+}
+
+function checkAttention(attention: Attention): void {
+  const { roi, head, rois, weights, detections } = checkObject(
+    attention,
+    'a result of attention',
+    'attention',
+  );
+  if (head !== 'box' && head !== 'mask') throw invalidArgument('box or mask', 'head', head);
+  for (const one of checkList(rois, 'RoIs', 'rois'))
+    checkFour(checkObject(one, 'an object', 'a RoI').box, 'box');
+  for (const weight of checkList(weights, 'numbers', 'weights')) checkNumber(weight, 'a weight');
+  checkList(detections, 'detections', 'detections');
+  const count = rois.length;
+  if (weights.length !== count) throw invalidArgument(`${count} weights, one a RoI,`, 'weights', weights);
+  if (head === 'mask' && detections.length !== count) {
+    throw invalidArgument(`${count} detections, one a RoI,`, 'detections', detections);
+  }
+  if (!Number.isInteger(roi) || roi < 0 || roi >= count)
+    throw invalidArgument(`an index of ${count} RoIs`, 'roi', roi);
 }
 
 function dim({ data }: Canvas): void {

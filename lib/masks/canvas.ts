@@ -1,3 +1,4 @@
+import { checkNumber, checkObject } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import { decodeImage, type ImageInput, type Pixels } from '../images/decode.js';
 import { withSharp } from '../images/encode.js';
@@ -28,12 +29,10 @@ export async function paintPicture(
   image: ImageInput,
   options: PaintOptions = {},
 ): Promise<{ canvas: Canvas; scale: number; size: [number, number] }> {
+  checkOptions(options);
   const pixels = await decodeImage(image, { maxPixels: options.maxPixels });
   const longest = Math.max(pixels.width, pixels.height);
   const scale = options.scale ?? Math.max(1, Math.ceil(COMFORTABLE / longest));
-  if (!(scale > 0 && scale < Number.POSITIVE_INFINITY)) {
-    throw invalidArgument('a positive number', 'scale', scale);
-  }
   const width = Math.max(1, Math.round(pixels.width * scale));
   const height = Math.max(1, Math.round(pixels.height * scale));
   checkPixels('the drawing', width, height, maxPixelsOf(options.maxPixels));
@@ -44,6 +43,18 @@ export async function paintPicture(
     (picture) => picture.resize(width, height, { fit: 'fill' }).toColourspace('srgb').raw(),
   );
   return { canvas: { data, width, height }, scale, size: [down, across] };
+}
+
+function checkOptions(options: PaintOptions): void {
+  const { scale, percentiles } = checkObject(options, 'an object', 'options');
+  if (scale !== undefined && !(Number.isFinite(scale) && scale > 0)) {
+    throw invalidArgument('a positive number', 'scale', scale);
+  }
+  if (percentiles === undefined) return;
+  if (!Array.isArray(percentiles) || percentiles.length !== 2) {
+    throw invalidArgument('two numbers', 'percentiles', percentiles);
+  }
+  for (const percentile of percentiles) checkNumber(percentile, 'a percentile');
 }
 
 export function toPng({ data, width, height }: Canvas): Promise<Buffer> {

@@ -1,4 +1,4 @@
-import { checkBox, checkList, checkMask, checkObject } from '../arguments.js';
+import { checkFour, checkList, checkMask, checkObject } from '../arguments.js';
 import { isPlaceholder } from '../datasets/classes.js';
 import { invalidArgument } from '../errors.js';
 import type { Detection, Segmentation } from '../model.js';
@@ -93,7 +93,7 @@ export function toCocoDataset(
 function detectionsOf(result: Segmentation): readonly Detection[] {
   const { detections } = checkObject(result, 'a result of segment', 'the result');
   for (const detection of checkList(detections, 'detections', 'detections')) {
-    checkBox(checkObject(detection, 'an object', 'a detection').box, 'box');
+    checkFour(checkObject(detection, 'an object', 'a detection').box, 'box');
     if (detection.mask) checkMask(detection.mask, 'mask');
   }
   return detections;

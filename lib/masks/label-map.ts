@@ -1,4 +1,6 @@
 import ndarray, { type NdArray } from 'ndarray';
+import { allocate } from '../allocate.js';
+import { checkList, checkObject, checkSides } from '../arguments.js';
 import { NlrcnnError } from '../errors.js';
 import { withSharp } from '../images/encode.js';
 import type { Segmentation } from '../model.js';
@@ -12,15 +14,19 @@ const MOST = 65535;
  * overlap the one of the highest score.
  * @throws NlrcnnError ERR_NLRCNN_UNSUPPORTED for more than 65,535 detections, ERR_NLRCNN_SHAPE for a mask of another size.
  */
-export function toLabelMap({ width, height, detections }: Segmentation): NdArray<Uint16Array> {
+export function toLabelMap(segmentation: Segmentation): NdArray<Uint16Array> {
+  const { width, height, detections } = checkObject(segmentation, 'a result of segment', 'the result');
+  checkSides(height, width, 0);
+  checkList(detections, 'detections', 'detections');
   if (detections.length > MOST) {
     throw new NlrcnnError(
       'ERR_NLRCNN_UNSUPPORTED',
       `Expected at most ${MOST} detections but received ${detections.length}`,
     );
   }
-  const map = new Uint16Array(width * height);
-  for (const [index, { mask }] of detections.entries()) {
+  const map = allocate(Uint16Array, width * height, 'a label map');
+  for (const [index, detection] of detections.entries()) {
+    const { mask } = checkObject(detection, 'an object', 'a detection');
     if (!mask) continue;
     checkSize(mask, [height, width]);
     let at = 0;
@@ -50,7 +56,7 @@ function fillColumns(
 
 /** `toLabelMap` as a 16-bit gray PNG. */
 export async function labelMapPng(segmentation: Segmentation): Promise<Buffer> {
-  const { width, height } = segmentation;
   const { data } = toLabelMap(segmentation);
+  const { width, height } = segmentation;
   return withSharp(data, { width, height, channels: 1 }, (map) => map.toColourspace('grey16').png());
 }

@@ -1,5 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
+import { checkFour, checkList, checkMask, checkNumber, checkObject } from '../arguments.js';
+import { invalidArgument } from '../errors.js';
 import type { ImageInput } from '../images/decode.js';
 import { Font } from '../images/font.js';
 import type { Detection, Segmentation } from '../model.js';
@@ -19,15 +21,23 @@ const FEW = 30;
 
 /**
  * The picture with each object's mask in a colour of its own, contour and label, as PNG.
- * @throws NlrcnnError ERR_NLRCNN_SHAPE where a mask is not of the picture's size.
+ * @throws NlrcnnError ERR_NLRCNN_SHAPE where a mask is not of the picture's size, ERR_NLRCNN_ARGUMENT; else as `decodeImage`.
  */
 export async function drawOverlay(
   image: ImageInput,
-  { detections }: Segmentation,
+  segmentation: Segmentation,
   options: OverlayOptions = {},
 ): Promise<Buffer> {
+  const { score = 0 } = checkObject(options, 'an object', 'options');
+  checkNumber(score, 'score');
+  const { detections } = checkObject(segmentation, 'a result of segment', 'the result');
   // As they are now: the caller may change them while the image is decoded.
-  const shown = captureDetections(detections.filter((detection) => detection.score >= (options.score ?? 0)));
+  const shown = captureDetections(detections).filter(
+    (detection) => checkNumber(detection.score, 'score') >= score,
+  );
+  for (const { label } of shown) {
+    if (typeof label !== 'string') throw invalidArgument('a string', 'label', label);
+  }
   const { canvas, scale, size } = await paintPicture(image, options);
   const { width, height } = canvas;
   for (const { mask } of shown) if (mask) checkSize(mask, size);
@@ -43,13 +53,14 @@ export async function drawOverlay(
   return toPng(canvas);
 }
 
-/** A copy of all that is drawn. */
+/** A copy of all that is drawn. @throws NlrcnnError ERR_NLRCNN_ARGUMENT for what are no detections. */
 export function captureDetections(detections: readonly Detection[]): Detection[] {
-  return detections.map(({ box, mask, ...rest }) => ({
-    ...rest,
-    box: [...box],
-    ...(mask && { mask: { size: [...mask.size], counts: mask.counts } }),
-  }));
+  return Array.from(checkList(detections, 'detections', 'detections'), (detection) => {
+    const { box, mask, ...rest } = checkObject(detection, 'an object', 'a detection');
+    checkFour(box, 'box');
+    if (mask) checkMask(mask, 'mask');
+    return { ...rest, box: [...box], ...(mask && { mask: { size: [...mask.size], counts: mask.counts } }) };
+  });
 }
 
 /** Hues a golden angle apart, alternately light and deep. */

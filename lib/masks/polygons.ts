@@ -1,3 +1,4 @@
+import { checkMask } from '../arguments.js';
 import { decodeRle, type Ring, type Rle } from './rle.js';
 
 /** One connected piece of a mask: clockwise on the screen outside, counter-clockwise around holes. */
@@ -32,7 +33,7 @@ const AHEAD_LEFT = [
  * a corner are apart.
  */
 export function toPolygons(rle: Rle): Polygon[] {
-  const [height, width] = rle.size;
+  const [height, width] = checkMask(rle, 'the mask').size;
   const bitmap = decodeRle(rle).data;
   const inside = (x: number, y: number) =>
     x >= 0 && y >= 0 && x < width && y < height && bitmap[y * width + x] === 1;

@@ -1,3 +1,4 @@
+import { checkCallback, checkObject, checkSignal, checkText } from '../arguments.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { type Batch, DataLoader, type DataPosition } from '../datasets/loader.js';
 import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../device.js';
@@ -32,15 +33,23 @@ export interface TrainOptions extends RunObserver {
 }
 
 /**
- * Trains a network as `config` (of `parseTrainingConfig`) says, with checkpoints, evaluations, the best model and a report in
+ * Trains a network as a config (of `parseTrainingConfig`) says, with checkpoints, evaluations, the best model and a report in
  * `out`; see docs/training.md.
  *
  * @throws NlrcnnError ERR_NLRCNN_CONFIG for a config that does not fit data or run, ERR_NLRCNN_IO, ERR_NLRCNN_DATASET,
  * ERR_NLRCNN_WEIGHTS, ERR_NLRCNN_DEVICE; ERR_NLRCNN_DIVERGED where a loss is not finite, after its batch was saved.
  */
 export async function train(given: TrainingConfig, options: TrainOptions): Promise<RunResult> {
+  const { signal = new AbortController().signal, note = () => {} } = checkObject(
+    options,
+    'an object',
+    'options',
+  );
+  checkText(options.out, "a folder's path", 'out');
+  checkSignal(signal);
+  checkCallback(note, 'note');
+  checkCallback(options.start, 'start');
   const config = parseTrainingConfig(given);
-  const { signal = new AbortController().signal, note = () => {} } = options;
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, config.precision);
   const { model, train: data, val, notes } = await openRunData(config);

@@ -1,9 +1,11 @@
 // npm run fuzz -- --seconds N [--runs N] [--seed S] [--target NAME] [--input FILE] [--save DIR]; see docs/fuzzing.md.
+import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { saveInput } from './inputs.mjs';
-import { TARGETS } from './targets.mjs';
+import { HIDDEN, NATIVE, TARGETS } from './targets.mjs';
 import { makeBoard, watch } from './watch.mjs';
 
 /** A target whose worker was ended so often is left alone. */
@@ -30,16 +32,21 @@ function usage(why) {
   console.error(
     `${why}\nusage: npm run fuzz -- [--seconds N] [--runs N] [--seed S] [--target NAME]… [--input FILE] [--save DIR]`,
   );
-  console.error(`targets: ${Object.keys(TARGETS).join(', ')}`);
+  console.error(`targets: ${[...Object.keys(TARGETS), ...NATIVE].join(', ')}`);
   process.exit(2);
 }
 
 const seed = numberOf('seed', randomInt(2 ** 32));
 const runs = numberOf('runs', Number.MAX_SAFE_INTEGER);
 const seconds = numberOf('seconds', values.runs === undefined ? 60 : 1e6);
-const names = values.target ?? Object.keys(TARGETS);
-for (const name of names) if (!Object.hasOwn(TARGETS, name)) usage(`there is no target ${name}`);
-if (values.input !== undefined && names.length !== 1) usage('--input needs one --target');
+const ALL = [...Object.keys(TARGETS), ...NATIVE];
+const hasClang = spawnSync('clang++', ['--version'], { stdio: 'ignore' }).status === 0;
+const named = values.target ?? (values.runs === undefined ? ALL : Object.keys(TARGETS));
+for (const name of named)
+  if (!ALL.includes(name) && !Object.hasOwn(HIDDEN, name)) usage(`there is no target ${name}`);
+const names = hasClang ? named : named.filter((name) => !NATIVE.includes(name));
+if (names.length < named.length) console.log('native targets: left out, as clang is not installed');
+if (values.input !== undefined && named.length !== 1) usage('--input needs one --target');
 
 const { board, remove } = makeBoard();
 let [inputs, found] = [0, 0];
@@ -49,7 +56,7 @@ try {
   for (const [i, name] of names.entries()) {
     // What one target leaves of its time, the others get.
     const share = Math.max(0.1, (until - performance.now()) / 1000 / (names.length - i));
-    const one = await fuzz(name, share);
+    const one = NATIVE.includes(name) ? fuzzNative(name, seconds / names.length) : await fuzz(name, share);
     inputs += one.inputs;
     found += one.findings;
   }
@@ -58,6 +65,20 @@ try {
 }
 console.log(`fuzz: ${inputs} inputs, ${found} findings`);
 process.exitCode = found > 0 ? 1 : 0;
+
+/** libFuzzer's run of a native target, in whole seconds; building it first, where it is not, does not count. */
+function fuzzNative(name, share) {
+  const script = fileURLToPath(new URL('native.mjs', import.meta.url));
+  const args = [script, '--target', name.replace('native-', ''), '--seconds', String(Math.ceil(share))];
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  const [, executions = '0'] = stdout.match(/^(\d+) executions, \d+ crashes$/m) ?? [];
+  if (status !== 0) console.log(`FOUND ${name}: ${stdout}\n${stderr.slice(-2000)}`);
+  console.log(`${name}: ${executions} inputs, ${status === 0 ? 0 : 1} findings`);
+  return { inputs: Number(executions), findings: status === 0 ? 0 : 1 };
+}
 
 async function fuzz(name, share) {
   const start = performance.now();

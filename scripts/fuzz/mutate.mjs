@@ -166,12 +166,18 @@ function placesOf(root) {
   return places;
 }
 
+/** `changeJson`, or the input as it is where a value is deeper than the stack. */
+export function mutateJson(random, bytes, options = {}) {
+  try {
+    return changeJson(random, bytes, options);
+  } catch (error) {
+    if (error instanceof RangeError) return bytes;
+    throw error;
+  }
+}
+
 /** JSON text with values exchanged, dropped, doubled, renamed or of another type; `keys` are names to put in. */
-export function mutateJson(
-  random,
-  bytes,
-  { others = [], keys = [], maxLength = 65536, dictionary = [] } = {},
-) {
+function changeJson(random, bytes, { others = [], keys = [], maxLength = 65536, dictionary = [] } = {}) {
   if (random.chance(0.25))
     return mutateBytes(random, bytes, { others, maxLength, dictionary: [...RAW, ...dictionary] });
   let root;
@@ -217,12 +223,7 @@ export function mutateJson(
         container[key] = anyValue(random);
     }
   }
-  let text;
-  try {
-    text = JSON.stringify(holder.root) ?? '';
-  } catch {
-    return bytes; // deeper than the stack
-  }
+  let text = JSON.stringify(holder.root) ?? '';
   if (random.chance(0.1)) text = text.replace(/-?\d+(\.\d+)?/, random.pick(RAW));
   return Buffer.from(text).subarray(0, maxLength);
 }

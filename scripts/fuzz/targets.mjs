@@ -15,3 +15,9 @@ export const TARGETS = {
   ops: () => import('./targets/ops.mjs'),
   api: () => import('./targets/api.mjs'),
 };
+
+/** For the fuzzer's own test, and only where it is asked for. */
+export const HIDDEN = { self: () => import('./targets/self.mjs') };
+
+/** Targets of native.mjs, for libFuzzer, by their names here. */
+export const NATIVE = ['rle', 'polygon', 'paste', 'preprocess', 'ops'].map((name) => `native-${name}`);

@@ -74,7 +74,8 @@ export async function watch(job) {
       process.execPath,
     ],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: { ...process.env, NLRCNN_FUZZ_BOARD: job.board },
+    // Small inputs want no second thread, which would only wait for a busy machine.
+    env: { ...process.env, NLRCNN_FUZZ_BOARD: job.board, OMP_NUM_THREADS: '1' },
   });
   child.stderr.on('data', (text) => {
     stderr = (stderr + text).slice(-4000);

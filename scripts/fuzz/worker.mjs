@@ -9,7 +9,7 @@ import { corpusOf, HEAD } from './inputs.mjs';
 import { MOST_GROWTH, MOST_INPUT, MOST_PIXELS } from './limits.mjs';
 import { mutateBytes } from './mutate.mjs';
 import { hashOf, Random } from './random.mjs';
-import { TARGETS } from './targets.mjs';
+import { HIDDEN, TARGETS } from './targets.mjs';
 
 const { target: name, seed, seconds, runs, board, input, skipCorpus } = JSON.parse(process.argv[2]);
 const { isNlrcnnError } = createRequire(import.meta.url)('../../dist/index.js');
@@ -21,7 +21,7 @@ os.setPriority(10);
 
 /** Of what was kept for new outcomes, as many as are remembered. */
 const MOST_KEPT = 2000;
-const target = await TARGETS[name]();
+const target = await (TARGETS[name] ?? HIDDEN[name])();
 const random = new Random(seed ^ hashOf(name));
 const file = openSync(board, 'r+');
 const place = Buffer.alloc(HEAD + MOST_INPUT);
@@ -110,26 +110,13 @@ async function run(bytes) {
 }
 
 const start = performance.now();
-if (input !== undefined) await run(readFileSync(input));
-else {
-  const seeds = [...corpusOf(name), ...((await target.seeds?.()) ?? [])];
-  // An input that ended the process before would end it at each start.
-  if (!skipCorpus) for (const bytes of seeds) await run(bytes);
-  if (seeds.length === 0) seeds.push(Buffer.alloc(0));
-  const kept = [...seeds];
-  const mutate = target.mutate ?? mutateBytes;
-  const options = { others: kept, maxLength: 16384, ...target.options };
-  let rested = performance.now();
-  const until = start + seconds * 1000;
-  for (let i = 0; i < runs && performance.now() < until; i++) {
-    const bytes = mutate(random, random.pick(random.chance(0.3) ? seeds : kept), options);
-    if ((await run(bytes)) && kept.length < MOST_KEPT) kept.push(Buffer.from(bytes));
-    if (performance.now() - rested < 20) continue;
-    await setImmediate(); // errors that nobody awaited come here
-    rested = performance.now();
-  }
+try {
+  await work();
+} catch (error) {
+  // No input's fault: the fuzzer itself cannot run.
+  console.error(error);
+  process.exit(3);
 }
-await setImmediate();
 if (stray !== undefined) {
   process.send({
     finding: `an error that nobody awaits: ${textOf(stray)}`,
@@ -141,3 +128,26 @@ process.send(
   { done: true, inputs: count, seconds: (performance.now() - start) / 1000, ways: known.size },
   () => process.exit(0),
 );
+
+async function work() {
+  if (input !== undefined) await run(readFileSync(input));
+  else {
+    const seeds = [...corpusOf(name), ...((await target.seeds?.()) ?? [])];
+    // An input that ended the process before would end it at each start.
+    if (!skipCorpus) for (const bytes of seeds) await run(bytes);
+    if (seeds.length === 0) seeds.push(Buffer.alloc(0));
+    const kept = [...seeds];
+    const mutate = target.mutate ?? mutateBytes;
+    const options = { others: kept, maxLength: 16384, ...target.options };
+    let rested = performance.now();
+    const until = start + seconds * 1000;
+    for (let i = 0; i < runs && performance.now() < until; i++) {
+      const bytes = mutate(random, random.pick(random.chance(0.3) ? seeds : kept), options);
+      if ((await run(bytes)) && kept.length < MOST_KEPT) kept.push(Buffer.from(bytes));
+      if (performance.now() - rested < 20) continue;
+      await setImmediate(); // errors that nobody awaited come here
+      rested = performance.now();
+    }
+  }
+  await setImmediate();
+}

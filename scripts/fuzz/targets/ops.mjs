@@ -322,6 +322,7 @@ async function eager(data) {
     let name;
     if (data.oneIn(8)) {
       name = data.pick([...OTHERS, ...NAMES]);
+      data.wild++;
       args = Array.from({ length: data.int(5) }, () =>
         data.pick([() => anything(data), () => map(scene), () => scene.list(() => map(scene)), () => ({})])(),
       );

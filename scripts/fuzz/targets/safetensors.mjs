@@ -75,5 +75,5 @@ export async function run(bytes) {
       () => `${name} comes back with other values`,
     );
   }
-  await readClassNames(path);
+  await readClassNames?.(path);
 }
