@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import ndarray from 'ndarray';
 import { smallTraining } from './small-training.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -25,8 +26,7 @@ async function runOps() {
     let y = x;
     for (let k = 0; k < 8; k++) y = ops.conv2d(y, w, undefined, { padding: 1 });
     const reads = [y.read(), x.read()];
-    const bitmap = { shape: [64, 64], stride: [64, 1], offset: 0, data: new Uint8Array(4096).fill(1) };
-    decodeRle(encodeRle(bitmap));
+    decodeRle(encodeRle(ndarray(new Uint8Array(4096).fill(1), [64, 64])));
     if (i % 3 === 0) await Promise.all(reads);
     if (i % 5 === 0) for (const tensor of [x, w, y]) tensor.dispose();
   }

@@ -54,10 +54,9 @@ std::vector<double> read_coordinates(const js::Value& value, const char* what, s
   std::vector<double> out;
   for (const js::Value& item : read_list(value, what, kMostCorners)) {
     out.push_back(item.number().value_or(NAN));
-    // Beyond this pycocotools' own integers overflow.
-    if (!(std::abs(out.back()) < 1e8))
-      js::fail(Code::argument, std::string("Expected finite numbers below 1e8 for the ") + what +
-                                   " but received " + item.described());
+    if (!std::isfinite(out.back()))
+      js::fail(Code::argument,
+               std::string("Expected finite numbers for the ") + what + " but received " + item.described());
   }
   if (out.size() < least || out.size() % 2)
     js::fail(Code::argument, "Expected at least " + std::to_string(least) +
@@ -129,8 +128,8 @@ js::Value rle_from_polygons(const js::Call& call) {
   const Size size = read_size(call[1], call[2]);
   std::vector<Rle> parts;
   for (const js::Value& polygon : read_list(call[0], "polygons", kMostMasks))
-    parts.push_back(
-        from_polygon(read_coordinates(polygon, "corners of a polygon", 6), size.height, size.width));
+    parts.push_back(js::check(
+        draw_polygon(read_coordinates(polygon, "corners of a polygon", 6), size.height, size.width)));
   return to_string(call.env(), merge(parts, size.height, size.width, false));
 }
 
@@ -138,7 +137,8 @@ js::Value rle_from_bbox(const js::Call& call) {
   const Size size = read_size(call[1], call[2]);
   const auto box = read_coordinates(call[0], "numbers of a box", 4);
   const double x0 = box[0], y0 = box[1], x1 = x0 + box[2], y1 = y0 + box[3];
-  return to_string(call.env(), from_polygon({x0, y0, x0, y1, x1, y1, x1, y0}, size.height, size.width));
+  const auto drawn = draw_polygon({x0, y0, x0, y1, x1, y1, x1, y0}, size.height, size.width);
+  return to_string(call.env(), js::check(drawn));
 }
 
 }  // namespace

@@ -195,9 +195,4 @@ Result<Rle> draw_polygon(const std::vector<double>& xy, int64_t height, int64_t 
   return outline.finish();
 }
 
-Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width) {
-  auto drawn = draw_polygon(xy, height, width);
-  return drawn.ok() ? std::move(drawn.value()) : Rle{height, width, RunWriter().finish(height * width)};
-}
-
 }  // namespace nlrcnn

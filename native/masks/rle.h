@@ -47,7 +47,5 @@ std::vector<double> ious(const std::vector<Rle>& detections, const std::vector<R
 // integers reach; corners beyond are clipped. At most corners · width steps. Code::argument for numbers that
 // are not finite, Code::out_of_memory for outlines of too many runs.
 Result<Rle> draw_polygon(const std::vector<double>& xy, int64_t height, int64_t width);
-// The same for callers that have checked the numbers; what cannot be drawn covers nothing.
-Rle from_polygon(const std::vector<double>& xy, int64_t height, int64_t width);
 
 }  // namespace nlrcnn
