@@ -86,18 +86,22 @@ export async function readSamples(bytes: Uint8Array, what: string, options: Samp
       .toColourspace(space)
       .raw({ depth: depth as 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    const { width, height } = info;
+    const { height } = info;
+    const width = tiff?.bits === 64 ? info.width / 2 : info.width;
     const channels = info.channels as number;
     if (channels !== (space === 'cmyk' ? 4 : 3) && channels !== 1) {
       throw fail(`has ${metadata.channels} channels (${space}); expected gray, RGB or CMYK`);
     }
     const bits = tiff?.bits ?? metadata.bitsPerSample ?? (depth === 'ushort' ? 16 : 8);
     const values = interpret(data, depth, tiff);
+    if (values.length !== width * height * channels || (tiff && !hasSize(tiff, width, height))) {
+      throw fail('has a directory that says two things of its pixels');
+    }
     const factor = options.stored && tiff && bits < 8 ? 255 / (2 ** bits - 1) : (gray?.factor ?? 1);
     if (factor !== 1) for (let i = 0; i < values.length; i++) values[i]! /= factor;
     return {
       data: values,
-      width: bits === 64 ? width / 2 : width,
+      width,
       height,
       channels: channels as Samples['channels'],
       bits,
@@ -111,6 +115,10 @@ export async function readSamples(bytes: Uint8Array, what: string, options: Samp
     throw fail(`did not decode (${(cause as Error).message.split('\n')[0]})`, cause);
   }
 }
+
+/** Whether the decoder found the size that the directory was read with; where a tag is there twice it may take the other. */
+const hasSize = (tiff: TiffPage, width: number, height: number): boolean =>
+  (width === tiff.width && height === tiff.height) || (width === tiff.height && height === tiff.width);
 
 function checkPages(
   { pages = 1, format }: Metadata,

@@ -145,7 +145,8 @@ class TiffFile {
       const values = this.#big ? this.#offset(entry + 4) : this.#view.getUint32(entry + 4, this.#little);
       const place = entry + size - room;
       const at = values * (SIZES[type] ?? 0) <= room ? place : this.#offset(place);
-      if (SIZES[type]) directory.set(tag, { type, count: values, entry, at });
+      // Of a tag that is there twice the first counts, as in libtiff.
+      if (SIZES[type] && !directory.has(tag)) directory.set(tag, { type, count: values, entry, at });
     }
     return { directory, next: this.#offset(first + count * size) };
   }

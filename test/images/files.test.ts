@@ -51,3 +51,29 @@ for (const [name, { image, labels }] of files) {
     t.deepEqual(Array.from((await readLabelImage(path)).data), labels.values);
   });
 }
+
+/** float64.tif, 7 × 5, with other bytes in its directory of 11 entries at 288. */
+function directoryWith(index: number, tag: number, type: number, value: number): Buffer {
+  const bytes = readFileSync(join(folder, 'float64.tif'));
+  const entry = 288 + 2 + 12 * index;
+  bytes.writeUInt16LE(tag, entry);
+  bytes.writeUInt16LE(type, entry + 2);
+  bytes.writeUInt32LE(1, entry + 4);
+  bytes.writeUInt32LE(value, entry + 8);
+  return bytes;
+}
+
+test('a TIFF directory is read as libtiff reads it, or refused', async (t) => {
+  // Found by the fuzzer: the width there twice, of which the decoder takes the first.
+  const twice = directoryWith(9, 256, 4, 3);
+  const { data, width, height } = await decodeImage(twice);
+  t.deepEqual([data.length, width, height], [35, 7, 5]);
+  const found = readFileSync(join(folder, '..', '..', 'fuzz', 'corpus', 'image', 'f669f1018245'));
+  const image = await decodeImage(found);
+  t.is(image.data.length, image.width * image.height * image.channels);
+  // A byte cannot hold twice the width, which 64-bit samples are decoded with.
+  await t.throwsAsync(decodeImage(directoryWith(0, 256, 1, 130)), {
+    code: 'ERR_NLRCNN_IMAGE',
+    message: /two things of its pixels/,
+  });
+});
