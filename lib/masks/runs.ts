@@ -4,11 +4,15 @@ import type { Rle } from './rle.js';
 /**
  * The lengths of the runs in pycocotools' compressed text: zeros and ones in turn, zeros first, each from the fourth on as
  * its difference to the one before the last, in 5-bit digits.
+ * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for NaN and infinity.
  */
 export function compressCounts(counts: ArrayLike<number>): string {
   const codes: number[] = [];
   for (let i = 0; i < counts.length; i++) {
     let value = i > 2 ? counts[i]! - counts[i - 2]! : counts[i]!;
+    if (!Number.isFinite(value)) {
+      throw new NlrcnnError('ERR_NLRCNN_ARGUMENT', `Expected lengths of runs but received ${counts[i]}`);
+    }
     for (let more = true; more; ) {
       const digit = value & 0x1f;
       value = value === (value | 0) ? value >> 5 : Math.floor(value / 32);
