@@ -24,6 +24,7 @@ test('images of all kinds, broken ones, aborts and disposals, four at once: each
   const bounds = ['--dispose-every', '10', '--growth', '25'];
   const { code, stdout, stderr } = await runNode([
     '--unhandled-rejections=strict',
+    '--no-warnings', // of limits that results reach
     'scripts/check-soak.mjs',
     ...sizes,
     ...bounds,
