@@ -8,11 +8,16 @@ import torch
 import torch.nn.functional as F
 
 
+WITHIN = 4
+# Relative to the input's root mean square: equal by construction, as in an image's padding, whatever the order of sums.
+EQUAL = 1e-12
+
+
 class NearTies:
     """Within this context the inputs of ReLUs and of max pools are kept, in order.
 
-    Of a float64 run, given those of float32 runs: a place is a near tie where float64's distance from the tie is at most twice the
-    largest difference between the two runs anywhere in that input.
+    Of a float64 run, given those of two float32 runs that sum in other orders: a place is a near tie where float64's distance from the
+    tie is less than WITHIN times the root mean square of the difference between those two in that input.
     """
 
     def __init__(self, narrow=()):
@@ -27,18 +32,20 @@ class NearTies:
         F.relu, F.max_pool2d = self.originals
 
     def limit(self, x):
-        """Twice float32's largest error of this input; None in a run that others are to be given."""
+        """What is near in this input, and what is equal; None in a run that others are to be given."""
         self.inputs.append(None if self.narrow else x.detach().clone())
         if not self.narrow or not x.requires_grad or x.numel() == 0:
             return None
         at = len(self.inputs) - 1
-        return 2 * max(float((run.inputs[at].double() - x.detach()).abs().max()) for run in self.narrow)
+        mean = lambda value: float(value.pow(2).mean().sqrt())
+        first, second = (run.inputs[at].double() for run in self.narrow)
+        return WITHIN * mean(first - second), EQUAL * mean(x.detach())
 
     def relu(self, x, inplace=False):
         out, limit = self.originals[0](x), self.limit(x)
         if limit is not None:
-            # What is exactly zero is so in float32 too.
-            near = (x.detach().abs() < limit) & (x.detach() != 0)
+            size = x.detach().abs()
+            near = (size < limit[0]) & (size > limit[1])
             self.watch(out, x, torch.nonzero(near.flatten())[:, 0])
         return out
 
@@ -51,8 +58,9 @@ class NearTies:
         place = torch.arange(h * w).view(1, 1, h, w).expand(n, c, h, w)
         windows = lambda t: t.unfold(2, kernel_size, stride).unfold(3, kernel_size, stride).flatten(4)
         top = windows(wide).topk(2, 4)
-        # Behind a ReLU zeros tie often, and nothing passes further down.
-        near = (top.values[..., 0] - top.values[..., 1] < limit) & (top.values[..., 0] > limit)
+        gap = top.values[..., 0] - top.values[..., 1]
+        # Of a window that is all but zero behind a ReLU nothing passes further down.
+        near = (gap < limit[0]) & (gap > limit[1]) & (top.values[..., 0] > limit[0])
         chosen = windows(place).gather(4, top.indices)
         rows, columns = chosen // w - padding, chosen % w - padding
         flat = (torch.arange(n * c).view(n, c, 1, 1, 1) * x.shape[2] + rows) * x.shape[3] + columns
