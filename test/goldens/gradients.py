@@ -41,23 +41,28 @@ def attended(case, t):
 OPS = {"roi_align": pooled, "multi_scale_roi_align": multi_scale, "non_local_roi": attended}
 
 
+def gradients(op, case, index, dtype):
+    """Samples of the gradients of a case, by input, worked out in dtype."""
+    t = tensors({name: make_input(spec) for name, spec in case["inputs"].items()}, dtype)
+    wanted = {n: v.requires_grad_() for n, v in t.items() if v.is_floating_point() and n != "rois"}
+    out = OPS[op](case, t)
+    up = make_input({"shape": list(out.shape), "seed": GRADIENT_SEED + index, "lo": -1, "hi": 1})
+    if out.numel():
+        out.backward(torch.from_numpy(np.array(up)).to(dtype))
+    flat = {name: value.grad.numpy().reshape(-1) for name, value in wanted.items() if value.grad is not None}
+    return {name: value[:: sample_stride(value.size, SAMPLES)] for name, value in flat.items()}
+
+
+def cases(op):
+    return [(i, case) for i, case in enumerate(load(op)) if not case["name"].startswith("random-") or i % 5 == 0]
+
+
 def main():
     entries = {}
-    for op, forward in OPS.items():
-        for i, case in enumerate(load(op)):
-            if case["name"].startswith("random-") and i % 5:
-                continue
-            t = tensors({name: make_input(spec) for name, spec in case["inputs"].items()}, torch.float64)
-            wanted = {n: v.requires_grad_() for n, v in t.items() if v.is_floating_point() and n != "rois"}
-            out = forward(case, t)
-            up = make_input({"shape": list(out.shape), "seed": GRADIENT_SEED + i, "lo": -1, "hi": 1})
-            if out.numel():
-                out.backward(torch.from_numpy(np.array(up)).double())
-            for name, value in wanted.items():
-                if value.grad is None:
-                    continue
-                flat = value.grad.numpy().reshape(-1)
-                entries[f"{op}/{case['name']}.{name}"] = flat[:: sample_stride(flat.size, SAMPLES)].astype(np.float32)
+    for op in OPS:
+        for i, case in cases(op):
+            for name, value in gradients(op, case, i, torch.float64).items():
+                entries[f"{op}/{case['name']}.{name}"] = value.astype(np.float32)
     save_file(entries, Path(__file__).parent / "gradients.safetensors")
     print(len(entries), "gradients", sum(e.nbytes for e in entries.values()) // 1024, "KiB")
 

@@ -214,27 +214,32 @@ def values(op):
 OPS = {op: values(op) for op in FORWARD}
 
 
+def gradients(op, case, index, dtype):
+    """Samples of the gradients of a case, by input, worked out in dtype."""
+    t = tensors({name: make_input(spec) for name, spec in case["inputs"].items()}, dtype)
+    wanted = {n: v.requires_grad_() for n, v in t.items() if v.is_floating_point() and n not in CONSTANTS}
+    if op == "scale":
+        del wanted["by"]
+    outputs = {**ALSO, **FORWARD}[op](case, t)
+    total = 0
+    for j, out in enumerate(outputs if op != "batch_norm" else outputs[:1]):
+        seed = GRADIENT_SEED + 100000 * j + index
+        up = make_input({"shape": list(out.shape), "seed": seed, "lo": -1, "hi": 1})
+        total = total + (out * torch.from_numpy(np.array(up)).to(dtype)).sum()
+    total.backward()
+    grads = {n: torch.zeros_like(v) if v.grad is None else v.grad for n, v in wanted.items()}
+    flat = {name: value.numpy().reshape(-1) for name, value in grads.items()}
+    return {name: value[:: sample_stride(value.size, SAMPLES)] for name, value in flat.items()}
+
+
 def main():
     from make import load
 
     entries = {}
-    for op, forward in {**ALSO, **FORWARD}.items():
+    for op in {**ALSO, **FORWARD}:
         for i, case in enumerate(load(op)):
-            t = tensors({name: make_input(spec) for name, spec in case["inputs"].items()}, torch.float64)
-            wanted = {n: v.requires_grad_() for n, v in t.items() if v.is_floating_point() and n not in CONSTANTS}
-            if op == "scale":
-                del wanted["by"]
-            outputs = forward(case, t)
-            total = 0
-            for j, out in enumerate(outputs if op != "batch_norm" else outputs[:1]):
-                seed = GRADIENT_SEED + 100000 * j + i
-                up = make_input({"shape": list(out.shape), "seed": seed, "lo": -1, "hi": 1})
-                total = total + (out * torch.from_numpy(np.array(up)).double()).sum()
-            total.backward()
-            for name, value in wanted.items():
-                grad = torch.zeros_like(value) if value.grad is None else value.grad
-                flat = grad.numpy().reshape(-1)
-                entries[f"{op}/{case['name']}.{name}"] = flat[:: sample_stride(flat.size, SAMPLES)].astype(np.float32)
+            for name, value in gradients(op, case, i, torch.float64).items():
+                entries[f"{op}/{case['name']}.{name}"] = value.astype(np.float32)
     save_file(entries, Path(__file__).parent / "training.safetensors")
     print(len(entries), "gradients", sum(e.nbytes for e in entries.values()) // 1024, "KiB")
 

@@ -1,4 +1,6 @@
+import type { Device } from '../../dist/device.js';
 import { sampleStride } from './families.js';
+import { type GradientGoldens, gradientLimit } from './float32.js';
 import { type Golden, loadCases, loadGoldens, type OpCase } from './goldens.js';
 import { type InputArray, makeInput } from './inputs.js';
 
@@ -14,16 +16,33 @@ export interface GradientCase {
   index: number;
   /** Expected gradients by input, of some of their values. */
   expected: Map<string, Golden>;
+  /** How far in norm the gradient of an input may be from the expected one. */
+  limit: (input: string, device: Device) => number;
+}
+
+/** A case with those of the goldens that are its own. */
+export function gradientCase(
+  testCase: OpCase,
+  index: number,
+  op: string,
+  from: GradientGoldens,
+  all: Map<string, Golden>,
+): GradientCase {
+  const prefix = `${op}/${testCase.name}.`;
+  const own = [...all].filter(([key]) => key.startsWith(prefix));
+  return {
+    testCase,
+    index,
+    expected: new Map(own.map(([key, value]) => [key.slice(prefix.length), value])),
+    limit: (input, device) => gradientLimit(from, `${prefix}${input}`, device),
+  };
 }
 
 /** The cases of an op whose gradients are known, without those that have no RoIs. */
 export function gradientCases(op: string): GradientCase[] {
-  return loadCases(op).flatMap((testCase, index) => {
-    const prefix = `${op}/${testCase.name}.`;
-    const own = [...goldens].filter(([key]) => key.startsWith(prefix));
-    const expected = new Map(own.map(([key, value]) => [key.slice(prefix.length), value]));
-    return expected.size > 0 ? [{ testCase, index, expected }] : [];
-  });
+  return loadCases(op)
+    .map((testCase, index) => gradientCase(testCase, index, op, 'gradients', goldens))
+    .filter(({ expected }) => expected.size > 0);
 }
 
 /** The upstream gradient of a case. */

@@ -4,7 +4,7 @@ import { opsFor } from '../../dist/ops/index.js';
 import { Tensor } from '../../dist/tensor.js';
 import type { Place } from './device.js';
 import { loadCases, loadGoldens } from './goldens.js';
-import type { GradientCase } from './gradients.js';
+import { type GradientCase, gradientCase } from './gradients.js';
 import { makeInput } from './inputs.js';
 import { attend, place, RUNS } from './run-op.js';
 
@@ -15,15 +15,7 @@ const goldens = loadGoldens('training');
 
 /** The cases of an op, with their gradients. */
 export function tapeCases(op: string): GradientCase[] {
-  return loadCases(op).map((testCase, index) => {
-    const prefix = `${op}/${testCase.name}.`;
-    const own = [...goldens].filter(([key]) => key.startsWith(prefix));
-    return {
-      testCase,
-      index,
-      expected: new Map(own.map(([key, value]) => [key.slice(prefix.length), value])),
-    };
-  });
+  return loadCases(op).map((testCase, index) => gradientCase(testCase, index, op, 'training', goldens));
 }
 
 /**
