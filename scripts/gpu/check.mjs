@@ -165,7 +165,8 @@ Object.assign(report, {
   },
 });
 for (const stage of values.only.split(',')) {
-  const limit = LIMITS[stage];
+  // Emulated kernels are built where CI runs, beside other work.
+  const limit = LIMITS[stage] * (values.emulated ? 3 : 1);
   if (!limit) throw new Error(`no stage named ${stage}: there are ${Object.keys(LIMITS).join(', ')}`);
   process.stdout.write(`== ${stage}\n`);
   report.stages[stage] = STAGES[stage] ? STAGES[stage](limit) : bench(stage, limit);
