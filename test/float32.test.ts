@@ -30,7 +30,9 @@ for (const kind of ['gradients', 'training'] as const) {
   });
 
   test(`few gradients of ${kind} are allowed more than the base, and on the CPU none`, (t) => {
-    const wider = goldens.filter(([key]) => gradientLimit(kind, key, GPU) > OP_BASE).map(([key]) => key);
+    const wider = goldens
+      .filter(([key]) => gradientLimit(kind, key, GPU, false) > OP_BASE)
+      .map(([key]) => key);
     t.true(wider.length <= 0.02 * goldens.length, wider.join(' '));
     for (const [key] of goldens) t.is(gradientLimit(kind, key, 'cpu'), OP_BASE);
   });
@@ -39,7 +41,7 @@ for (const kind of ['gradients', 'training'] as const) {
     for (const [key, value] of goldens) {
       const wrong = (value.data as Float32Array).map((v) => v * (1 + FAULT));
       const error = gradientError(wrong, value).norm;
-      t.true(error > gradientLimit(kind, key, GPU), `${key}: ${gradientLimit(kind, key, GPU)}`);
+      t.true(error > gradientLimit(kind, key, GPU, false), `${key}: ${gradientLimit(kind, key, GPU, false)}`);
     }
   });
 }
@@ -77,7 +79,10 @@ for (const { name, config } of TRAINING_CASES) {
     t.true(keys.length > 50);
     for (const key of keys) {
       const parameter = key.slice(5);
-      const [cpu, gpu] = [parameterLimit(name, parameter, 'cpu'), parameterLimit(name, parameter, GPU)];
+      const [cpu, gpu] = [
+        parameterLimit(name, parameter, 'cpu'),
+        parameterLimit(name, parameter, GPU, false),
+      ];
       t.true(cpu >= PARAMETER_BASE && cpu <= gpu && gpu <= PARAMETER_MOST, parameter);
       if (config.norm !== 'batch')
         t.true(cpu === PARAMETER_BASE && gpu <= 0.01, `${parameter}: ${cpu}, ${gpu}`);
