@@ -18,7 +18,7 @@ import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
 import { resultNames } from '../../dist/cli/outputs.js';
 import { runCli, runNode } from '../helpers/run-node.js';
-import { smallDisk } from '../helpers/small-disk.js';
+import { diskTest, smallDisk } from '../helpers/small-disk.js';
 
 const ROOT = join(__dirname, '..', '..');
 const CLI = join(ROOT, 'dist', 'cli', 'main.js');
@@ -65,39 +65,41 @@ async function untilFiles(folder: string, count: number, child: ChildProcess): P
   }
 }
 
-test('on a full disk each image that does not fit is named, the others are done, and all files are whole', async (t) => {
-  const disk = smallDisk(t, 220);
-  if (!disk) return;
-  const out = join(disk.path, 'out');
-  const given = await images(6);
-  const formats = 'json,overlay,png,polygons,coco';
-  const { code, stderr } = await runCli(
-    'segment',
-    ...given,
-    '--out',
-    out,
-    '--format',
-    formats,
-    '--device',
-    'cpu',
-  );
-  t.is(code, 1);
-  const names = await checkWhole(t, out);
-  t.true(names.includes('image000.json'), names.join());
-  for (const line of stderr.trim().split('\n'))
-    t.regex(
-      line,
-      /^nlrcnn: ERR_NLRCNN_IO: Expected to write \S+ but it failed \(ENOSPC\): the disk is full$/,
+diskTest(
+  'on a full disk each image that does not fit is named, the others are done, and all files are whole',
+  async (t) => {
+    const disk = smallDisk(t, 220);
+    const out = join(disk.path, 'out');
+    const given = await images(6);
+    const formats = 'json,overlay,png,polygons,coco';
+    const { code, stderr } = await runCli(
+      'segment',
+      ...given,
+      '--out',
+      out,
+      '--format',
+      formats,
+      '--device',
+      'cpu',
     );
-  for (const [, path] of stderr.matchAll(/write (\S+) but/g)) t.false(existsSync(path!), path);
-  disk.readOnly();
-  const refused = await runCli('segment', touching, '--out', out);
-  t.is(refused.code, 1);
-  t.regex(refused.stderr, /^nlrcnn: ERR_NLRCNN_IO: .*\(EROFS\): choose another --out\n$/);
-  const attention = await runCli('attention', touching, '--roi', '0', '--out', out);
-  t.is(attention.code, 1);
-  t.regex(attention.stderr, /\(EROFS\): choose another --out\n$/);
-});
+    t.is(code, 1);
+    const names = await checkWhole(t, out);
+    t.true(names.includes('image000.json'), names.join());
+    for (const line of stderr.trim().split('\n'))
+      t.regex(
+        line,
+        /^nlrcnn: ERR_NLRCNN_IO: Expected to write \S+ but it failed \(ENOSPC\): the disk is full$/,
+      );
+    for (const [, path] of stderr.matchAll(/write (\S+) but/g)) t.false(existsSync(path!), path);
+    disk.readOnly();
+    const refused = await runCli('segment', touching, '--out', out);
+    t.is(refused.code, 1);
+    t.regex(refused.stderr, /^nlrcnn: ERR_NLRCNN_IO: .*\(EROFS\): choose another --out\n$/);
+    const attention = await runCli('attention', touching, '--roi', '0', '--out', out);
+    t.is(attention.code, 1);
+    t.regex(attention.stderr, /\(EROFS\): choose another --out\n$/);
+  },
+);
 
 test('a folder in the place of a result fails that image alone', async (t) => {
   const [out, given] = [fresh(), await images(2)];

@@ -22,7 +22,7 @@ import { JsonLines, readJsonLines } from '../../dist/files/json-lines.js';
 import { removeLeftovers, settle, temporaryIn } from '../../dist/files/temporaries.js';
 import { fillWhole, writeWhole, writeWholeFolder } from '../../dist/files/write-whole.js';
 import { runNode } from '../helpers/run-node.js';
-import { smallDisk } from '../helpers/small-disk.js';
+import { diskTest, smallDisk } from '../helpers/small-disk.js';
 
 const ROOT = join(__dirname, '..', '..');
 const fresh = () => mkdtempSync(join(tmpdir(), 'nlrcnn-'));
@@ -91,9 +91,8 @@ test('what cannot be written names the file, the reason and what it means', asyn
   t.true(statSync('/dev/full').isCharacterDevice());
 });
 
-test('on a full disk the old content stays; on a read-only one too', async (t) => {
+diskTest('on a full disk the old content stays; on a read-only one too', async (t) => {
   const disk = smallDisk(t, 256);
-  if (!disk) return;
   const path = join(disk.path, 'a');
   await writeWhole(path, 'old');
   const full = { code: 'ERR_NLRCNN_IO', message: /\/a but it failed \(ENOSPC\): the disk is full/ };

@@ -6,7 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { latestCheckpoint } from '../../dist/train/checkpoint.js';
 import { DivergedError } from '../../dist/train/trainer.js';
 import { runCli, runNode } from '../helpers/run-node.js';
-import { smallDisk } from '../helpers/small-disk.js';
+import { diskTest, smallDisk } from '../helpers/small-disk.js';
 import { smallConfig } from '../helpers/small-training.js';
 import { toyConfig, toyRun } from '../helpers/toy-run.js';
 
@@ -39,36 +39,38 @@ async function checkResume(t: ExecutionContext, out: string): Promise<void> {
   t.deepEqual(await outcome(out), await straightRun());
 }
 
-test('a disk that is full at a checkpoint ends the run with the name of the file; it goes on later', async (t) => {
-  const disk = smallDisk(t, 256);
-  if (!disk) return;
-  const out = join(disk.path, 'run');
-  const ballast = join(disk.path, 'ballast');
-  const fill = () => {
-    try {
-      for (let kib = 4; ; kib += 4) writeFileSync(ballast, Buffer.alloc(1024 * kib));
-    } catch {
-      // Full.
-    }
-  };
-  const running = toyRun(out, toyConfig(), { step: ({ step }) => step === 7 && fill() });
-  await t.throwsAsync(running, {
-    code: 'ERR_NLRCNN_IO',
-    message: /\/checkpoint-00000008\S* but it failed \(ENOSPC\): the disk is full$/,
-  });
-  rmSync(ballast);
-  await checkResume(t, out);
-});
+diskTest(
+  'a disk that is full at a checkpoint ends the run with the name of the file; it goes on later',
+  async (t) => {
+    const disk = smallDisk(t, 256);
+    const out = join(disk.path, 'run');
+    const ballast = join(disk.path, 'ballast');
+    const fill = () => {
+      try {
+        for (let kib = 4; ; kib += 4) writeFileSync(ballast, Buffer.alloc(1024 * kib));
+      } catch {
+        // Full.
+      }
+    };
+    const running = toyRun(out, toyConfig(), { step: ({ step }) => step === 7 && fill() });
+    await t.throwsAsync(running, {
+      code: 'ERR_NLRCNN_IO',
+      message: /\/checkpoint-00000008\S* but it failed \(ENOSPC\): the disk is full$/,
+    });
+    rmSync(ballast);
+    await checkResume(t, out);
+  },
+);
 
-test('a log that cannot grow ends the run with its name, without half a line; it goes on later', async (t) => {
-  if (spawnSync('prlimit', ['--version']).status !== 0) {
-    t.log('skipped: prlimit is not here');
-    return t.pass();
-  }
-  const out = fresh();
-  const { code, stdout, stderr } = await runNode([
-    '-e',
-    `const { toyRun, toyConfig } = require('./dist-test/helpers/toy-run.js');
+const limited = spawnSync('prlimit', ['--version']).status === 0 ? test : test.skip;
+
+limited(
+  'a log that cannot grow ends the run with its name, without half a line; it goes on later',
+  async (t) => {
+    const out = fresh();
+    const { code, stdout, stderr } = await runNode([
+      '-e',
+      `const { toyRun, toyConfig } = require('./dist-test/helpers/toy-run.js');
     const { spawnSync } = require('node:child_process');
     const { statSync } = require('node:fs');
     const limit = () => {
@@ -77,14 +79,15 @@ test('a log that cannot grow ends the run with its name, without half a line; it
     };
     toyRun(${JSON.stringify(out)}, toyConfig(), { step: ({ step }) => step === 7 && limit() })
       .catch(({ code, message }) => console.log(code, message));`,
-  ]);
-  t.is(code, 0, stderr);
-  t.regex(stdout, /^ERR_NLRCNN_IO Expected to write \S+\/metrics\.jsonl but it failed \(EFBIG\)/);
-  const text = readFileSync(join(out, 'metrics.jsonl'), 'utf8');
-  t.is(text.trim().split('\n').length, 7);
-  t.true(text.endsWith('}\n'));
-  await checkResume(t, out);
-});
+    ]);
+    t.is(code, 0, stderr);
+    t.regex(stdout, /^ERR_NLRCNN_IO Expected to write \S+\/metrics\.jsonl but it failed \(EFBIG\)/);
+    const text = readFileSync(join(out, 'metrics.jsonl'), 'utf8');
+    t.is(text.trim().split('\n').length, 7);
+    t.true(text.endsWith('}\n'));
+    await checkResume(t, out);
+  },
+);
 
 test('a log that cannot be read is an error, and stays as it is', async (t) => {
   const out = fresh();
@@ -99,33 +102,34 @@ test('a log that cannot be read is an error, and stays as it is', async (t) => {
   t.deepEqual(readdirSync(join(out, 'metrics.jsonl')), ['precious']);
 });
 
-test('where the batch of a loss that is not finite cannot be saved, the loss is named all the same', async (t) => {
-  const disk = smallDisk(t, 256);
-  if (!disk) return;
-  const out = join(disk.path, 'run');
-  const fill = () => {
-    try {
-      for (let kib = 4; ; kib += 4) writeFileSync(join(disk.path, 'ballast'), Buffer.alloc(1024 * kib));
-    } catch {
-      // Full.
-    }
-  };
-  const running = toyRun(out, toyConfig(), { nanAt: 6, step: ({ step }) => step === 6 && fill() });
-  await t.throwsAsync(running, {
-    instanceOf: DivergedError,
-    code: 'ERR_NLRCNN_DIVERGED',
-    message:
-      /loss_v is NaN at step 7, .*Expected to write \S+diverged-00000007\S* but it failed \(ENOSPC\).* of step 4$/,
-  });
-  t.deepEqual(
-    readdirSync(out).filter((name) => /^\.|diverged/.test(name)),
-    [],
-  );
-});
+diskTest(
+  'where the batch of a loss that is not finite cannot be saved, the loss is named all the same',
+  async (t) => {
+    const disk = smallDisk(t, 256);
+    const out = join(disk.path, 'run');
+    const fill = () => {
+      try {
+        for (let kib = 4; ; kib += 4) writeFileSync(join(disk.path, 'ballast'), Buffer.alloc(1024 * kib));
+      } catch {
+        // Full.
+      }
+    };
+    const running = toyRun(out, toyConfig(), { nanAt: 6, step: ({ step }) => step === 6 && fill() });
+    await t.throwsAsync(running, {
+      instanceOf: DivergedError,
+      code: 'ERR_NLRCNN_DIVERGED',
+      message:
+        /loss_v is NaN at step 7, .*Expected to write \S+diverged-00000007\S* but it failed \(ENOSPC\).* of step 4$/,
+    });
+    t.deepEqual(
+      readdirSync(out).filter((name) => /^\.|diverged/.test(name)),
+      [],
+    );
+  },
+);
 
-test('nlrcnn train on a disk that is too small ends with 1 and one line', async (t) => {
+diskTest('nlrcnn train on a disk that is too small ends with 1 and one line', async (t) => {
   const disk = smallDisk(t, 4096);
-  if (!disk) return;
   const config = await smallConfig({ steps: 2, checkpoint_every: 1 });
   const out = join(disk.path, 'run');
   const { code, stderr } = await runCli('train', config, '--out', out, '--device', 'cpu');
