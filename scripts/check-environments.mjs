@@ -93,7 +93,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const weights = join(folder, 'small', 'model', 'weights.safetensors');
 if (values.device !== 'cpu') {
   const { train } = await import('../dist/index.mjs');
-  await train(smallTraining(1), { out: join(folder, 'small'), device: 'cpu' });
+  await train(await smallTraining(1), { out: join(folder, 'small'), device: 'cpu' });
 }
 
 /** Runs a process; gives how it ended and what it said. */

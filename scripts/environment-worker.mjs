@@ -62,7 +62,7 @@ async function runLoader() {
 
 async function runTraining() {
   begun();
-  for (;;) await nlrcnn.train(smallTraining(1000), { out: newFolder(), device });
+  for (;;) await nlrcnn.train(await smallTraining(1000), { out: newFolder(), device });
 }
 
 const kinds = { ops: runOps, segment: runSegment, load: runLoad, loader: runLoader, train: runTraining };
