@@ -2,7 +2,7 @@ import { NlrcnnError } from './errors.js';
 
 /** ERR_NLRCNN_CANCELLED with the signal's reason as its cause. */
 export function cancelled(signal: AbortSignal): NlrcnnError {
-  return new NlrcnnError('ERR_NLRCNN_CANCELLED', 'Segmentation was cancelled', { cause: signal.reason });
+  return new NlrcnnError('ERR_NLRCNN_CANCELLED', 'The work was cancelled', { cause: signal.reason });
 }
 
 /** What `work` gives, or ERR_NLRCNN_CANCELLED as soon as `signal` is aborted; what `work` gives later is dropped. */

@@ -91,14 +91,3 @@ export function checkMask<T extends SizedMask>(value: T, name: string): T {
   if (typeof counts !== 'string') throw invalidArgument('a string', `${name}.counts`, counts);
   return value;
 }
-
-/** As `checkMask`. @throws NlrcnnError ERR_NLRCNN_SHAPE for a mask of other than `height` × `width` pixels. */
-export function checkMaskOf<T extends SizedMask>(value: T, height: number, width: number, name: string): T {
-  const { size } = checkMask(value, name);
-  if (size[0] === height && size[1] === width) return value;
-  const [expected, received] = [[height, width], size].map((sides) => sides.join(', '));
-  throw new NlrcnnError(
-    'ERR_NLRCNN_SHAPE',
-    `Expected ${name} of size [${expected}] but received [${received}]`,
-  );
-}

@@ -138,6 +138,17 @@ export function fill<T>(value: unknown, schema: Schema<T>, prefix: string): T {
   return out as T;
 }
 
+/** The value of a config file. @throws NlrcnnError ERR_NLRCNN_CONFIG that names it where it is no JSON. */
+export function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\ufeff/, ''));
+  } catch (cause) {
+    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${path}: expected JSON (${(cause as Error).message})`, {
+      cause,
+    });
+  }
+}
+
 /** JSON as people write it: objects a key a line, arrays on one line. */
 export function formatConfig(value: unknown, indent = ''): string {
   if (Array.isArray(value)) return `[${value.map((item) => formatConfig(item)).join(', ')}]`;

@@ -1,3 +1,4 @@
+import { abortable } from '../abort.js';
 import { nameSome, onlyClass } from '../datasets/classes.js';
 import { type DatasetFormat, openDataset } from '../datasets/open.js';
 import { fitDataset } from '../datasets/relabel.js';
@@ -7,6 +8,7 @@ import { COCO_STATS } from '../evaluate/coco.js';
 import { evaluateCocoFiles } from '../evaluate/coco-files.js';
 import { type EvaluatedPicture, evaluatePictures, METRICS } from '../evaluate/pictures.js';
 import { loadModel } from '../model.js';
+import { checkAnnotations } from '../train/check-data.js';
 import { listFlag, numberFlag, parse, UsageError } from './args.js';
 import { print } from './print.js';
 import { startProgress } from './progress.js';
@@ -70,20 +72,20 @@ export async function evaluate(args: string[], signal: AbortSignal): Promise<num
   if (files === (values.data !== undefined)) {
     throw new UsageError('Expected either --gt and --results or --data');
   }
-  const report = files ? await ofResults(values) : await ofDataset(values, signal);
+  const report = files ? await ofResults(values, signal) : await ofDataset(values, signal);
   await print(values.json ? `${JSON.stringify(report)}\n` : table(report));
   return 0;
 }
 
 type Report = Record<string, number[] | Record<string, unknown>>;
 
-async function ofResults({ gt, results, type = 'segm' }: Values): Promise<Report> {
+async function ofResults({ gt, results, type = 'segm' }: Values, signal: AbortSignal): Promise<Report> {
   if (gt === undefined || results === undefined) throw new UsageError('Expected both --gt and --results');
   const report: Report = {};
   const perClass: Record<string, Record<string, { AP: number; AP50: number }>> = {};
   const notes = new Set<string>();
   for (const kind of listFlag('type', type, TYPES)) {
-    const found = await evaluateCocoFiles(gt, results, kind);
+    const found = await abortable(evaluateCocoFiles(gt, results, kind), signal);
     report[kind] = found.stats;
     const names = [...found.categories.values()];
     const nameOf = (id: number) => {
@@ -119,6 +121,7 @@ async function ofDataset(values: Values, signal: AbortSignal): Promise<Report> {
     kinds.includes('segm') || metrics.some((metric) => metric !== 'coco') ? 'required' : 'optional';
   const className = values['class-name'] ?? onlyClass(model.config);
   const opened = await openDataset({ format: known!, data: data!, split, className, masks, exif });
+  checkAnnotations(opened, 'val', 'fail');
   const ignore = values['ignore-classes']?.split(',');
   const hint = `leave its objects out with --ignore-classes${known === 'labelmaps' ? ', or name them with --class-name' : ''}`;
   const { dataset, labels, unused, notes } = fitDataset(opened, model.config, { ignore, hint });
@@ -129,7 +132,8 @@ async function ofDataset(values: Values, signal: AbortSignal): Promise<Report> {
   try {
     for (let i = 0; i < dataset.length; i++) {
       const sample = await dataset.sample(i);
-      pictures.push({ sample, result: await model.segment(await imageOf(sample), { signal }) });
+      const image = await imageOf(sample, model.config.input_normalization === 'none');
+      pictures.push({ sample, result: await model.segment(image, { signal }) });
       progress.step();
     }
   } finally {

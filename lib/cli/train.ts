@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { DeviceOption } from '../device.js';
 import { NlrcnnError } from '../errors.js';
+import { parseJson } from '../schema.js';
 import { applyOverride, parseTrainingConfig } from '../train/config.js';
 import { train as runTrain } from '../train/train.js';
 import { parse, UsageError } from './args.js';
@@ -94,13 +95,9 @@ async function readConfig(file: string): Promise<Record<string, unknown>> {
       },
     );
   }
-  try {
-    const value = JSON.parse(text.replace(/^\uFEFF/, ''));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  } catch (cause) {
-    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${file}: expected JSON (${(cause as Error).message})`, {
-      cause,
-    });
+  const value = parseJson(text, file);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
   }
   throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${file}: expected an object`);
 }

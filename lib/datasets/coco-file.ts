@@ -180,7 +180,8 @@ function readAnnotation(
   }
 }
 
-function readBox(fields: Fields, sides: boolean): number[] | undefined {
+/** x, y, width, height; undefined where there is none. `sides`: that width and height are no less than 0. */
+export function readBox(fields: Fields, sides: boolean): number[] | undefined {
   const value = fields.get('bbox');
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
   if (!Array.isArray(value) || value.length !== 4) throw fields.fail('bbox', 'four numbers');

@@ -1,11 +1,10 @@
 import { checkList, checkMask, checkObject } from '../arguments.js';
 import { invalidArgument, NlrcnnError } from '../errors.js';
-import { decodeCaptured } from '../images/decode.js';
-import { captureImage, type Pixels } from '../images/input.js';
+import type { Pixels } from '../images/input.js';
 import { decompressCounts } from '../masks/runs.js';
 import type { ModelConfig } from '../models/model-config.js';
 import type { Sample } from './dataset.js';
-import { checkImageSize } from './sample-image.js';
+import { imageOf } from './sample-image.js';
 
 type Normalization = ModelConfig['input_normalization'];
 
@@ -43,11 +42,7 @@ export interface DecodedSample {
 export async function decodeSample(sample: Sample, normalization: Normalization): Promise<DecodedSample> {
   checkSample(sample);
   const { id, name, width, height } = sample;
-  const picture = await decodeCaptured(captureImage(sample.image), {
-    scaled: normalization === 'none',
-    orient: sample.exif !== 'ignore',
-  });
-  checkImageSize(sample, picture);
+  const picture = await imageOf(sample, normalization === 'none');
   if (picture.data instanceof Float32Array && !picture.data.every(Number.isFinite)) {
     throw new NlrcnnError(
       'ERR_NLRCNN_IMAGE',

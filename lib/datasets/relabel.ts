@@ -98,14 +98,21 @@ interface RelabelledRecord {
 /** `dataset` with label `labels[l]` in place of l; objects of -1 are left out. */
 function relabel(dataset: Dataset, labels: readonly number[], classNames: readonly string[]): Dataset {
   const { length, reader, categoryIds } = dataset;
+  // Counted over all classes, so true only where none is left out.
+  const contents = labels.includes(-1) ? undefined : dataset.contents;
   const same = labels.length === classNames.length && labels.every((label, i) => label === i);
   if (same) {
-    const rest = { ...(categoryIds && { categoryIds }), ...(reader && { reader }) };
+    const rest = {
+      ...(categoryIds && { categoryIds }),
+      ...(reader && { reader }),
+      ...(contents && { contents }),
+    };
     return { classNames, length, ...rest, sample: (index) => dataset.sample(index) };
   }
   return {
     classNames,
     length,
+    ...(contents && { contents }),
     sample: async (index) => withLabels(await dataset.sample(index), labels),
     ...(reader && {
       reader: {

@@ -1,7 +1,6 @@
-import sharp from 'sharp';
 import { NlrcnnError } from '../errors.js';
-import { decodeImage, type ImageInput } from '../images/decode.js';
-import { captureImage } from '../images/input.js';
+import { decodeCaptured } from '../images/decode.js';
+import { captureImage, type Pixels } from '../images/input.js';
 import { warnOnce } from '../warnings.js';
 import type { Sample } from './dataset.js';
 
@@ -12,35 +11,15 @@ interface Shape {
 }
 
 /**
- * The image of a sample in the pixels that its annotations count in, to segment or to draw: where its EXIF orientation is to be
- * ignored, decoded that way.
- * @throws NlrcnnError as `checkImageSize` and, where it had to be decoded, as `decodeImage`.
+ * The pixels of a sample's image that its annotations count in, turned by its EXIF orientation unless that is ignored; `scaled` as
+ * `decodeCaptured`.
+ * @throws NlrcnnError as `decodeImage` and `checkImageSize`.
  */
-export async function imageOf(sample: Sample): Promise<ImageInput> {
-  const { image, exif } = sample;
-  const upright = await uprightShape(image);
-  if (!upright) return image;
-  if (exif !== 'ignore') {
-    checkImageSize(sample, upright);
-    return image;
-  }
-  const pixels = await decodeImage(image, { orient: false });
+export async function imageOf(sample: Sample, scaled: boolean): Promise<Pixels> {
+  const orient = sample.exif !== 'ignore';
+  const pixels = await decodeCaptured(captureImage(sample.image), { scaled, orient });
   checkImageSize(sample, pixels);
   return pixels;
-}
-
-/** Of a file with an orientation; undefined for all else, also for files that do not decode. */
-async function uprightShape(image: ImageInput): Promise<Shape | undefined> {
-  const captured = captureImage(image); // never shared memory for sharp
-  if ('pixels' in captured) return undefined;
-  try {
-    const file = 'path' in captured ? captured.path : captured.bytes;
-    const { width, height, orientation = 1 } = await sharp(file).metadata();
-    if (orientation < 2) return undefined;
-    return orientation < 5 ? { width, height, orientation } : { width: height, height: width, orientation };
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -1,7 +1,6 @@
 import { checkBox, checkList, checkMask, checkNumber, checkObject } from '../arguments.js';
-import { binding } from '../binding.js';
 import { invalidArgument } from '../errors.js';
-import type { Rle } from '../masks/rle.js';
+import { type Rle, rleIou } from '../masks/rle.js';
 import { linspace, mean } from './numpy.js';
 
 /** An annotated object, as COCO's ground truth has it. */
@@ -210,10 +209,9 @@ function overlaps(
 ): Float64Array {
   if (found.length === 0 || truths.length === 0) return new Float64Array(0);
   if (type === 'segm') {
-    const [height, width] = truths[0]!.mask!.size;
-    const crowd = Uint8Array.from(truths, (truth) => Number(truth.crowd));
-    const counts = (list: readonly { mask?: Rle | undefined }[]) => list.map(({ mask }) => mask!.counts);
-    return binding().rleIou(counts(found), counts(truths), height, width, crowd);
+    const masks = (list: readonly { mask?: Rle | undefined }[]) => list.map(({ mask }) => mask!);
+    const crowd = truths.map((truth) => truth.crowd);
+    return rleIou(masks(found), masks(truths), crowd).data as Float64Array;
   }
   const ious = new Float64Array(found.length * truths.length);
   for (const [d, { bbox: a }] of found.entries()) {

@@ -87,7 +87,8 @@ function matchImages(
   const find = (image: CocoImage): CocoImage['id'] => {
     const { id, file_name: name } = image;
     if (!named || typeof name !== 'string') return id;
-    const match = theirs.get(idKey(id))?.file_name === name ? id : listed.find(name).id;
+    const same = theirs.get(idKey(id));
+    const match = same?.file_name === name ? same.id : listed.find(name).id;
     const other = taken.get(match);
     if (other !== undefined) {
       throw new NlrcnnError(
@@ -99,12 +100,12 @@ function matchImages(
     return match;
   };
   return (id, detection) => {
-    const before = found.get(id);
+    const before = found.get(idKey(id));
     if (before !== undefined) return before;
     const image = own.get(idKey(id));
     if (!image) throw notListed(detection, 'images', id, names.results);
     const match = find(image);
-    found.set(id, match);
+    found.set(idKey(id), match);
     return match;
   };
 }

@@ -1,8 +1,15 @@
-import { type CocoCategory, type CocoImage, List, readCategory, readImage } from '../datasets/coco-file.js';
+import {
+  type CocoCategory,
+  type CocoImage,
+  List,
+  readBox,
+  readCategory,
+  readImage,
+} from '../datasets/coco-file.js';
 import { NlrcnnError } from '../errors.js';
 import { readJsonLists } from '../json/read.js';
 import { Tally } from '../json/tally.js';
-import { Fields, toNumbers } from '../json/values.js';
+import { Fields } from '../json/values.js';
 
 /** A detection of a COCO results file. */
 export interface ResultEntry {
@@ -55,15 +62,7 @@ function readDetection(fields: Fields): ResultEntry {
     image_id: fields.id('image_id'),
     category_id: fields.integer('category_id'),
     score: fields.number('score'),
-    bbox: boxOf(fields),
+    bbox: readBox(fields, false),
     segmentation: fields.get('segmentation'),
   };
-}
-
-/** x, y, width, height; undefined where there is none. */
-function boxOf(fields: Fields): number[] | undefined {
-  const value = fields.get('bbox');
-  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
-  if (!Array.isArray(value) || value.length !== 4) throw fields.fail('bbox', 'four numbers');
-  return toNumbers(value, fields.path('bbox'));
 }

@@ -1,7 +1,7 @@
 import { allocate } from '../allocate.js';
-import { checkList, checkMaskOf, checkNumber, checkObject, checkSides } from '../arguments.js';
+import { checkList, checkNumber, checkObject, checkSides } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
-import { decodeRle, type Rle } from '../masks/rle.js';
+import { checkSize, decodeRle, type Rle } from '../masks/rle.js';
 
 /** IoUs at which the metric is given, as keys: "0.50" … "0.90". */
 export const STARDIST_IOUS = Array.from({ length: 9 }, (_, i) => (0.5 + 0.05 * i).toFixed(2));
@@ -59,10 +59,10 @@ export function evaluateStardist(pictures: Iterable<StardistPicture>, score = 0.
 function checkPicture(picture: StardistPicture): void {
   const { height, width, truths, found } = checkObject(picture, 'an object', 'a picture');
   checkSides(height, width);
-  for (const mask of checkList(truths, 'masks', 'truths')) checkMaskOf(mask, height, width, 'a truth');
+  for (const mask of checkList(truths, 'masks', 'truths')) checkSize(mask, [height, width]);
   for (const one of checkList(found, 'detections', 'found')) {
     checkNumber(checkObject(one, 'an object', 'a detection').score, 'score');
-    checkMaskOf(one.mask, height, width, 'a mask');
+    checkSize(one.mask, [height, width]);
   }
 }
 

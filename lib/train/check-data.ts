@@ -36,7 +36,7 @@ export function checkAnnotations(
  */
 export async function checkObjects(dataset: Dataset): Promise<void> {
   const { contents, length } = dataset;
-  let [crowds, empty] = [contents?.crowds ?? 0, 0];
+  let [crowds, empty, unread] = [contents?.crowds ?? 0, 0, 0];
   for (let i = 0; contents?.objects !== 0 && i < length; i++) {
     try {
       const { instances } = await dataset.sample(i);
@@ -46,9 +46,10 @@ export async function checkObjects(dataset: Dataset): Promise<void> {
       if (!contents) crowds += instances.length - objects.length;
     } catch (error) {
       if (!isNlrcnnError(error)) throw error;
-      return;
+      unread++;
     }
   }
+  if (length > 0 && unread === length) return; // the loader says why
   const found =
     empty > 0
       ? `show no pixel of their ${empty} objects (are the coordinates pixels?)`

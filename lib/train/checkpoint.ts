@@ -4,7 +4,6 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { NlrcnnError } from '../errors.js';
-import { removeLeftovers } from '../files/temporaries.js';
 import { removeWhole, writeWholeFolder } from '../files/write-whole.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { Faults } from '../weights/faults.js';
@@ -97,7 +96,6 @@ export async function listCheckpoints(folder: string): Promise<string[]> {
 
 /** Removes what a killed run left unfinished. */
 export async function removeUnfinished(folder: string): Promise<void> {
-  await removeLeftovers(folder);
   for (const name of await readdir(folder)) {
     if (UNFINISHED.test(name)) await rm(join(folder, name), { recursive: true, force: true });
   }

@@ -376,8 +376,6 @@ const FREE = [
 
 /** Paths of the keys whose values differ between two configs, but for those that a continued run may change. */
 export function changedKeys(before: unknown, now: unknown, path = ''): string[] {
-  // A key that runs did not have yet when this one began, at its default.
-  if (before === undefined && now === null) return [];
   if (FREE.includes(path) || JSON.stringify(before) === JSON.stringify(now)) return [];
   const isObject = (value: unknown): value is Record<string, unknown> =>
     typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,7 +2,7 @@ import { parse } from 'node:path';
 import type { FittedDataset } from '../datasets/relabel.js';
 import { imageOf } from '../datasets/sample-image.js';
 import type { Device } from '../device.js';
-import { isNlrcnnError } from '../errors.js';
+import { type ErrorCode, isNlrcnnError } from '../errors.js';
 import { type EvaluatedPicture, evaluatePictures } from '../evaluate/pictures.js';
 import { type HostParameter, Parameters } from '../layers/parameters.js';
 import { Model } from '../model.js';
@@ -12,6 +12,9 @@ import type { Evaluated } from './run.js';
 
 /** Pictures of the report. */
 const EXAMPLES = 4;
+
+/** Codes of images and annotations that cannot be read; what a device fails on is not skipped. */
+const OF_DATA: readonly ErrorCode[] = ['ERR_NLRCNN_DATASET', 'ERR_NLRCNN_IMAGE', 'ERR_NLRCNN_IO'];
 
 /** Scores a state dict on pictures of a data set in the model's labels, as `config.evaluation` says; rejects where `signal` is aborted on the way. */
 export function makeEvaluation(
@@ -35,13 +38,19 @@ export function makeEvaluation(
     for (const [place, index] of chosen.entries()) {
       try {
         const sample = await dataset.sample(index);
-        const result = await model.segment(await imageOf(sample), { signal });
+        const image = await imageOf(sample, settings.input_normalization === 'none');
+        const result = await model.segment(image, { signal });
         pairs.push({ sample, result });
         if (!shown.has(place)) continue;
         const name = `${examples.length + 1}-${parse(sample.name).name}.png`;
-        examples.push({ name, picture: await drawExample(sample, result, settings, evaluation.score) });
+        examples.push({
+          name,
+          picture: await drawExample(sample, image, result, settings, evaluation.score),
+        });
       } catch (error) {
-        if (config.on_data_error === 'fail' || signal.aborted || !isNlrcnnError(error)) throw error;
+        const skipped =
+          config.on_data_error === 'skip' && isNlrcnnError(error) && OF_DATA.includes(error.code);
+        if (!skipped || signal.aborted) throw error;
         note(`skipped: ${error.message}`);
       }
     }

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import type { Sample } from '../datasets/dataset.js';
-import { imageOf } from '../datasets/sample-image.js';
+import type { Pixels } from '../images/input.js';
 import { drawOverlay } from '../masks/overlay.js';
 import type { Detection, Segmentation } from '../model.js';
 import type { ModelConfig } from '../models/model-config.js';
@@ -9,15 +9,15 @@ import type { ModelConfig } from '../models/model-config.js';
 const SIDE = 480;
 const GAP = 8;
 
-/** Ground truth and prediction of a picture side by side, as PNG; detections below `score` are left out. */
+/** Ground truth and prediction of a sample's image (of `imageOf`) side by side, as PNG; detections below `score` are left out. */
 export async function drawExample(
   sample: Sample,
+  image: Pixels,
   result: Segmentation,
   model: ModelConfig,
   score: number,
 ): Promise<Buffer> {
   const { width, height, instances } = sample;
-  const image = await imageOf(sample);
   const { input_normalization: normalization, class_names } = model;
   const truth = instances
     .filter(({ crowd }) => !crowd)

@@ -6,7 +6,7 @@ import { JsonLines, readJsonLines } from '../files/json-lines.js';
 import { removeLeftovers } from '../files/temporaries.js';
 import { writeWhole } from '../files/write-whole.js';
 import type { ModelConfig } from '../models/model-config.js';
-import { formatConfig } from '../schema.js';
+import { formatConfig, parseJson } from '../schema.js';
 import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
 import { type Checkpoint, latestCheckpoint, removeUnfinished, saveCheckpoint } from './checkpoint.js';
 import { changedKeys, parseTrainingConfig, type TrainingConfig } from './config.js';
@@ -173,12 +173,5 @@ async function readJson<T>(path: string): Promise<T | undefined> {
       cause,
     });
   });
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${path}: expected JSON (${(cause as Error).message})`, {
-      cause,
-    });
-  }
+  return text === undefined ? undefined : (parseJson(text, path) as T);
 }

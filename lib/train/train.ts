@@ -1,4 +1,5 @@
 import { checkCallback, checkObject, checkSignal, checkText } from '../arguments.js';
+import { nameSome } from '../datasets/classes.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { type Batch, DataLoader, type DataPosition } from '../datasets/loader.js';
 import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../device.js';
@@ -47,8 +48,9 @@ export async function train(given: TrainingConfig, options: TrainOptions): Promi
   );
   checkText(options.out, "a folder's path", 'out');
   checkSignal(signal);
-  checkCallback(note, 'note');
-  checkCallback(options.start, 'start');
+  for (const name of ['note', 'start', 'step', 'evaluating', 'evaluation', 'checkpoint'] as const) {
+    checkCallback(options[name], name);
+  }
   const config = parseTrainingConfig(given);
   const device = resolveDevice(options.device);
   const precision = resolvePrecision(device, config.precision);
@@ -107,8 +109,7 @@ async function firstWeights(
   const adapted = adaptState(await readStateDict(init), model, seed, classNames);
   const { state, initialised, extended, unused } = adapted;
   const list = (what: string, names: readonly string[]) => {
-    if (names.length > 0)
-      note(`${what}: ${names.slice(0, 8).join(', ')}${names.length > 8 ? `, … (${names.length})` : ''}`);
+    if (names.length > 0) note(`${what}: ${nameSome(names)}`);
   };
   list('not in the given weights, so random', initialised);
   list('made wider for the block, by zeros', extended);

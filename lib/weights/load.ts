@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { invalidArgument, NlrcnnError } from '../errors.js';
 import type { HostParameter } from '../layers/parameters.js';
 import type { ModelConfig } from '../models/model-config.js';
+import { parseJson } from '../schema.js';
 import { badWeights } from './byte-source.js';
 import { parseConfig } from './config.js';
 import { expectedShapes } from './expected.js';
@@ -138,16 +139,6 @@ async function findConfig(file: WeightsFile, config: WeightsSource['config']): P
     });
   }
   return parseJson(text, path);
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text.replace(/^\ufeff/, ''));
-  } catch (cause) {
-    throw new NlrcnnError('ERR_NLRCNN_CONFIG', `${path}: expected JSON (${(cause as Error).message})`, {
-      cause,
-    });
-  }
 }
 
 async function readState(file: WeightsFile, config: ModelConfig): Promise<Map<string, HostParameter>> {

@@ -121,9 +121,9 @@ test('init-config suggests Faster R-CNN for boxes alone', async (t) => {
 
 test('a run from before data.exif goes on', (t) => {
   const { exif: _, ...before } = parseTrainingConfig({ data: { format: 'coco', dir: '.' } }).data;
-  const now = (exif: string | null) => ({ data: { ...before, exif } });
-  t.deepEqual(changedKeys({ data: before }, now(null)), []);
-  t.deepEqual(changedKeys({ data: before }, now('ignore')), ['data.exif']);
+  const now = (exif: string | null) => parseTrainingConfig({ data: { ...before, exif } });
+  t.deepEqual(changedKeys(parseTrainingConfig({ data: before }), now(null)), []);
+  t.deepEqual(changedKeys(parseTrainingConfig({ data: before }), now('ignore')), ['data.exif']);
   t.throws(() => parseTrainingConfig({ data: { format: 'coco', dir: '.', exif: 'maybe' } }), {
     code: 'ERR_NLRCNN_CONFIG',
     message: /apply, ignore for data\.exif/,
