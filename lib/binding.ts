@@ -31,7 +31,7 @@ export function binding(): Binding {
     const addon = require(file) as Binding;
     addon.useErrorClass(NlrcnnError);
     // Of process.exit() and uncaught errors; where Node takes a worker down instead, the addon is told natively.
-    process.once('exit', () => addon.close());
+    process.prependOnceListener('exit', () => addon.close());
     loaded = addon;
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0];

@@ -140,6 +140,9 @@ for (const device of values.device.split(',')) {
       note(`${device} exit ${kind}`, exit.end === 7 && exit.errors === '', exit);
       const thrown = await run(args, { killAfter: 60_000, inject: ending("throw new Error('on purpose')") });
       note(`${device} uncaught ${kind}`, thrown.end === 1 && /on purpose/.test(thrown.errors), thrown);
+      // Without what the addon does on the event `exit`.
+      const really = await run(args, { killAfter: 60_000, inject: ending('process.reallyExit(7)') });
+      note(`${device} reallyExit ${kind}`, really.end === 7 && really.errors === '', really);
     }
   }
   const own = ['--seconds', String(SECONDS), '--device', device];

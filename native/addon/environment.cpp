@@ -22,17 +22,13 @@ std::function<void()> Environment::counted(std::function<void()> work, std::func
   // JavaScript may still run where an environment ends within a call of its own.
   if (shared_->stopping)
     js::fail(Code::cancelled, "Expected an environment that runs on but received one that is ending");
-  {
-    std::lock_guard lock(shared_->mutex);
-    ++shared_->queued;
-  }
-  return [shared = shared_, work = std::move(work), after = std::move(after)]() mutable {
-    if (!shared->stopping) work();
+  auto ticket = std::make_shared<Ticket>(shared_);
+  return [ticket = std::move(ticket), work = std::move(work), after = std::move(after)]() mutable {
+    if (!ticket->shared->stopping) work();
     if (after) after();
     work = nullptr;  // what it holds is freed before the environment may go
     after = nullptr;
-    std::lock_guard lock(shared->mutex);
-    if (--shared->queued == 0) shared->drained.notify_all();
+    ticket.reset();
   };
 }
 
@@ -47,8 +43,9 @@ void Environment::enqueue(js::Env env, const std::shared_ptr<Device>& device, bo
     done(env);
   };
   auto all = counted(std::move(work), [this, completion] { channel_.call(completion); });
-  if (awaited_++ == 0) channel_.hold(env);
   plan ? device->enqueue_plan(std::move(all)) : device->enqueue(std::move(all));
+  // Its completion runs in this thread, so later than this.
+  if (awaited_++ == 0) channel_.hold(env);
 }
 
 void Environment::Shared::close() {

@@ -45,6 +45,19 @@ class Environment {
     void close();
   };
 
+  // Work that is counted from when it is queued until it has run or is dropped.
+  struct Ticket {
+    explicit Ticket(std::shared_ptr<Shared> counted) : shared(std::move(counted)) {
+      std::lock_guard lock(shared->mutex);
+      ++shared->queued;
+    }
+    ~Ticket() {
+      std::lock_guard lock(shared->mutex);
+      if (--shared->queued == 0) shared->drained.notify_all();
+    }
+    std::shared_ptr<Shared> shared;
+  };
+
   // At the end of the process, whose static objects the device's threads must not outlive.
   static void close_at_exit(const std::shared_ptr<Shared>& shared);
   std::function<void()> counted(std::function<void()> work, std::function<void()> after);

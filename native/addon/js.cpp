@@ -2,8 +2,10 @@
 
 #include <napi.h>
 
+#include <algorithm>
 #include <cstring>
-#include <new>
+#include <iterator>
+#include <utility>
 
 #include "addon/addon.h"
 #include "addon/environment.h"
@@ -11,6 +13,7 @@
 namespace nlrcnn::js {
 namespace {
 
+constexpr size_t kSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};  // of an element, by napi_typedarray_type
 constexpr size_t kCopyBelow = 64 << 10;  // smaller arrays are copied rather than lent to V8
 
 void check(napi_status status) {
@@ -109,11 +112,10 @@ std::optional<Memory> Value::memory() const {
   bool typed;
   check(napi_is_typedarray(env_, raw_, &typed));
   if (!typed) return {};
-  Memory out;
+  Memory out{};  // of a kind that nobody asks for, where Node-API does not know the array's
   void* data;
   // Not the array's buffer: over shared memory it is none that Node-API knows.
   check(napi_get_typedarray_info(env_, raw_, &out.type, &out.count, &data, nullptr, nullptr));
-  static constexpr size_t kSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
   if (static_cast<size_t>(out.type) >= std::size(kSizes)) return {};  // a kind that came after these
   out.bytes = out.count * kSizes[out.type];
   out.data = data;
@@ -122,9 +124,10 @@ std::optional<Memory> Value::memory() const {
 
 std::string Value::described() const {
   if (auto own = text()) return *own;
-  if (auto own = number()) {
-    std::string text = std::to_string(*own);
-    return text.substr(0, text.find_last_not_of(text.find('.') == std::string::npos ? "" : ".0") + 1);
+  if (type() == napi_number) {  // whose conversion runs no JavaScript
+    napi_value own;
+    check(napi_coerce_to_string(env_, raw_, &own));
+    return Value(env_, own).text().value_or("");
   }
   if (is_array()) return "an array";
   static constexpr const char* kNames[] = {"undefined", "null",      "a boolean",  "a number", "a string",
@@ -214,21 +217,23 @@ Value object(Env env) {
 Value typed_array(Env env, napi_typedarray_type type, const std::shared_ptr<Storage>& storage, size_t bytes) {
   napi_value buffer = nullptr;
   if (bytes >= kCopyBelow) {
-    auto owner = std::make_unique<std::shared_ptr<Storage>>(storage);
+    auto* owner = new std::shared_ptr<Storage>(storage);
     const napi_status status = napi_create_external_arraybuffer(
         env, storage->data(), bytes,
-        [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Storage>*>(hint); }, owner.get(),
+        [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Storage>*>(hint); }, owner,
         &buffer);
-    // Hosts with a V8 sandbox refuse memory from outside, and get a copy.
-    if (status != napi_no_external_buffers_allowed) check(status);
-    if (status == napi_ok) owner.release();
+    // Hosts with a V8 sandbox refuse memory from outside, and get a copy. Any other refusal may come after
+    // Node took the owner, which it then frees itself.
+    if (status == napi_no_external_buffers_allowed)
+      delete owner;
+    else
+      check(status);
   }
   if (!buffer) {
     void* data;
     check(napi_create_arraybuffer(env, bytes, &data, &buffer));
     if (bytes) std::memcpy(data, storage->data(), bytes);
   }
-  static constexpr size_t kSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
   napi_value out;
   check(napi_create_typedarray(env, type, bytes / kSizes[type], buffer, 0, &out));
   return {env, out};
@@ -351,9 +356,9 @@ Value define_class(Env env, const ClassTraits& traits, napi_callback constructor
 
 Value make_instance(Env env, const Kept& constructor, const ClassTraits& traits, void* object) {
   try {
+    handed_over = object;
     const Value own = constructor.value(env);
     napi_value out;
-    handed_over = object;
     check(napi_new_instance(env, own.raw(), 0, nullptr, &out));
     return {env, out};
   } catch (const Refused&) {
@@ -371,9 +376,9 @@ void Deferred::settle(Env env, const Status& status, const std::function<Value()
   Status outcome = status;
   try {
     if (outcome.ok()) {
+      std::optional<Value> made;
       try {
-        check(napi_resolve_deferred(env, deferred_, make().raw()));
-        return;
+        made = make();
       } catch (const Failure& failure) {
         outcome = failure.status;
       } catch (const Refused& refused) {
@@ -381,11 +386,18 @@ void Deferred::settle(Env env, const Status& status, const std::function<Value()
       } catch (...) {
         outcome = status_of_exception();
       }
+      if (made) {  // once only: Node frees the deferred also where this is refused
+        check(napi_resolve_deferred(env, deferred_, made->raw()));
+        return;
+      }
       napi_value dropped;
       if (exception_pending(env)) check(napi_get_and_clear_last_exception(env, &dropped));
     }
     check(napi_reject_deferred(env, deferred_, error(env, outcome).raw()));
-  } catch (const Refused&) {  // nobody is left who could wait
+  } catch (const Refused&) {
+    // Nobody is left who could wait, or a getter of JavaScript's own threw, of which the promise knows.
+    napi_value dropped;
+    if (exception_pending(env) && napi_get_and_clear_last_exception(env, &dropped) != napi_ok) return;
   }
 }
 

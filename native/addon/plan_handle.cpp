@@ -78,6 +78,9 @@ int RecorderHandle::value_of(const js::Value& value) {
   if (slot.device != device_)
     js::fail(Code::device,
              "Expected tensors on " + device_->name() + " but received one on " + slot.device->name());
+  if (!slot.storage)
+    js::fail(Code::unsupported,
+             "Expected tensors whose shape is known but received " + to_string(slot.desc.shape));
   return graph_->external({slot.desc, slot.storage});
 }
 
@@ -106,8 +109,9 @@ js::Value RecorderHandle::finish(const js::Call& call) {
   std::vector<int> outputs;
   for (const js::Value& handle : read_list(call[0], "outputs", kMostInputs))
     outputs.push_back(graph_->readable(value_of(handle)));
-  auto plan = device_->make_plan(std::move(*graph_), std::move(outputs));
-  begin();
+  const auto graph = graph_;
+  begin();  // first: nothing may find the graph that is moved from
+  auto plan = device_->make_plan(std::move(*graph), std::move(outputs));
   return js::make(env, Environment::of(env).plan_class,
                   std::make_unique<PlanHandle>(device_, std::move(plan)));
 }

@@ -53,13 +53,14 @@ int thread_count() {
 }
 
 dnnl::engine& engine() {
-  static dnnl::engine instance(dnnl::engine::kind::cpu, 0);
-  return instance;
+  // Never freed, as the device's thread may still use it while static objects go.
+  static auto* instance = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *instance;
 }
 
 dnnl::stream& stream() {
-  static dnnl::stream instance(engine());
-  return instance;
+  static auto* instance = new dnnl::stream(engine());
+  return *instance;
 }
 
 memory::desc memory_desc(const TensorDesc& desc, int block, int64_t batch) {

@@ -80,6 +80,12 @@ Status CpuPlan::run_step(size_t index, char* arena, const std::vector<Input>& in
   return status;
 }
 
+bool CpuPlan::made_here(int value) const {
+  return std::any_of(graph_.steps.begin(), graph_.steps.end(), [value](const Step& step) {
+    return std::count(step.out.begin(), step.out.end(), value) > 0;
+  });
+}
+
 Status CpuPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& stop,
                     std::vector<Tensor>* outputs, std::vector<Timing>* timings) {
   if (disposed_)
@@ -110,14 +116,17 @@ Status CpuPlan::run(const std::vector<Input>& inputs, const std::atomic<bool>& s
       outputs->push_back(dynamic[v]);
       continue;
     }
-    if (value.storage) {
+    if (value.storage && !value.storage->status.ok()) return value.storage->status;
+    if (value.storage && made_here(v)) {
       outputs->push_back({value.desc, value.storage});
       continue;
     }
     auto storage = allocate_host(value.desc.bytes(graph_.target.block));
     if (!storage) return Status::error(Code::out_of_memory, "Out of memory for a network's outputs");
     const size_t bytes = value.desc.bytes(graph_.target.block);
-    if (value.input >= 0)
+    if (value.storage)  // a tensor from outside, which stays as it is whatever becomes of the result
+      std::memcpy(storage->data(), value.storage->data(), bytes);
+    else if (value.input >= 0)
       std::memcpy(storage->data(), inputs[value.input].data, std::min(bytes, inputs[value.input].bytes));
     else
       std::memcpy(storage->data(), arena + placement_.offsets[v], bytes);

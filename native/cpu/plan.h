@@ -19,6 +19,8 @@ class CpuPlan : public Plan {
 
  private:
   Status prepare();
+  // Whether a step gives the value, so that its storage is the plan's own.
+  bool made_here(int value) const;
   Status run_step(size_t index, char* arena, const std::vector<Input>& inputs, std::vector<Tensor>& dynamic);
 
   std::shared_ptr<CpuDevice> device_;

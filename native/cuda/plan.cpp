@@ -254,6 +254,7 @@ Status CudaPlan::collect(Lane& lane, const std::vector<Input>& inputs, std::vect
   const char* staging = static_cast<char*>(lane.arena.staging->data()) + staging_results_;
   for (int v : outputs_) {
     const Value& value = graph_.values[v];
+    if (value.storage && !value.storage->status.ok()) return value.storage->status;
     if (value.storage && made_here(v)) {
       outputs->push_back({value.desc, value.storage});
       continue;

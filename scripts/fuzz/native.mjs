@@ -8,7 +8,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -54,7 +54,7 @@ const program = (target) => join(BUILD, 'native', 'fuzz', `fuzz_${target}`);
 function findPlantedFault() {
   const { stderr, status } = spawnSync(
     program('fault'),
-    ['-runs=5000000', '-max_len=8', `-artifact_prefix=${tmpdir()}/nlrcnn-planted-`],
+    ['-runs=5000000', '-max_len=8', `-artifact_prefix=${BUILD}/planted-`],
     {
       encoding: 'utf8',
     },

@@ -30,14 +30,16 @@ function runTool(tool, { run, ava, files, addon, seconds }) {
   });
   const planted = (counted(tool, fault.text) ?? 0) > 0;
   if (!planted) {
-    const why = fault.missing ? 'it is missing' : 'it does not watch the processes that run the tests';
+    const why = fault.missing
+      ? 'it is missing'
+      : `it does not watch the processes that run the tests (${fault.problem ?? 'no error'})`;
     return { planted, seconds: fault.seconds, problem: `did not find the planted fault: ${why}` };
   }
   const {
     text,
     problem,
     seconds: took,
-  } = run('compute-sanitizer', [...command, ...MATCHES, ...files], seconds);
+  } = run('compute-sanitizer', [...command, ...MATCHES, ...files], (seconds * 3) / 4);
   const found = counted(tool, text);
   const tests = passedTests(text);
   const errors = text

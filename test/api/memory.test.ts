@@ -2,10 +2,12 @@ import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import ndarray from 'ndarray';
 import { binding, type TypedArray } from '../../dist/binding.js';
-import { Recorder, single } from '../../dist/device.js';
+import { eager, Recorder, single } from '../../dist/device.js';
 import { isNlrcnnError, NlrcnnError } from '../../dist/errors.js';
 import { encodeRle } from '../../dist/masks/rle.js';
+import { nms } from '../../dist/ops/nms.js';
 import { Tensor } from '../../dist/tensor.js';
+import { runScript } from '../helpers/run-node.js';
 
 const VALUES = Array.from({ length: 1000 }, (_, i) => (i * 37) % 101);
 const KINDS = [Float32Array, Uint8Array, Uint16Array, Int32Array, BigInt64Array] as const;
@@ -234,4 +236,40 @@ test('values of any type at any place of the native surface end in errors with a
 test('errors of the addon have the class of the package', (t) => {
   const error = t.throws(() => binding().op('no such op', [], {}), { instanceOf: NlrcnnError });
   t.like(error, { name: 'NlrcnnError', code: 'ERR_NLRCNN_ARGUMENT' });
+});
+
+test('a getter of a result that throws rejects its promise, or says nothing', async (t) => {
+  const { code, stdout, stderr } = await runScript(`
+    const x = nlrcnn.Tensor.from(new Float32Array(1), [1]);
+    Object.defineProperty(Object.prototype, 'then', { configurable: true, get() { throw new Error('own'); } });
+    const reading = x.read();
+    process.once('unhandledRejection', () => {});
+    reading.catch(() => {});
+    setTimeout(() => { delete Object.prototype.then; console.log('alive'); process.exit(0); }, 200);`);
+  t.is(code, 0, stderr);
+  t.is(stdout, 'alive\n');
+});
+
+test('a plan of tensors from outside copies them, and tells what cannot be had', async (t) => {
+  const x = Tensor.from(Float32Array.of(1, 2), [1, 2]);
+  const recorder = new Recorder();
+  const plan = recorder.finish([x]);
+  const [result] = await plan.run([]);
+  result!.data[0] = 7;
+  t.deepEqual([...(await x.read()).data], [1, 2] as never);
+  const boxes = Tensor.from(Float32Array.of(0, 0, 4, 4), [1, 4]);
+  const kept = nms(eager, boxes, Tensor.from(Float32Array.of(1), [1]), { threshold: 0.5 });
+  t.throws(() => recorder.finish([kept]), { code: 'ERR_NLRCNN_UNSUPPORTED' });
+});
+
+test('errors have numbers as they are', (t) => {
+  for (const [device, shown] of [
+    [100, '100'],
+    [0, '0'],
+    [-20, '-20'],
+    [1e-9, '1e-9'],
+  ] as const)
+    t.throws(() => binding().tensor('float32', [0], new Float32Array(0), device as never), {
+      message: new RegExp(`received ${shown}$`),
+    });
 });
