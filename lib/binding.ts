@@ -30,8 +30,7 @@ export function binding(): Binding {
   try {
     const addon = require(file) as Binding;
     addon.useErrorClass(NlrcnnError);
-    // Of process.exit() and uncaught errors; where Node takes a worker down instead, the addon is told natively.
-    process.prependOnceListener('exit', () => addon.close());
+    closeAtExit(addon);
     loaded = addon;
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0];
@@ -42,4 +41,19 @@ export function binding(): Binding {
     );
   }
   return loaded;
+}
+
+/**
+ * Ends the device's work before the process's static objects go, oneDNN's among them. process.exit() and uncaught errors emit
+ * `exit`; what calls process.reallyExit() itself, as packages that watch exits do, does not. Where Node takes a worker down
+ * instead, the addon is told natively.
+ */
+function closeAtExit(addon: Binding): void {
+  process.prependOnceListener('exit', () => addon.close());
+  const owner = process as unknown as { reallyExit: (code?: number) => never };
+  const { reallyExit } = owner;
+  owner.reallyExit = (code) => {
+    addon.close();
+    return reallyExit.call(process, code);
+  };
 }
