@@ -1,149 +1,54 @@
-import { eager, type OpContext } from '../device.js';
-import { describe, isNlrcnnError, NlrcnnError } from '../errors.js';
-import { adamw } from './adamw.js';
+import { eager } from '../device.js';
 import { add } from './add.js';
-import { addBroadcast } from './add_broadcast.js';
-import { addBroadcastBackward } from './add_broadcast_backward.js';
-import { axpby } from './axpby.js';
-import { batchNorm } from './batch_norm.js';
-import { batchNormBackward } from './batch_norm_backward.js';
+import { bindOps } from './bind.js';
 import { boxClip } from './box_clip.js';
 import { boxDecode } from './box_decode.js';
 import { boxDetections } from './box_detections.js';
 import { boxRescale } from './box_rescale.js';
 import { concat } from './concat.js';
 import { convTranspose2d } from './conv_transpose2d.js';
-import { convTranspose2dBackward } from './conv_transpose2d_backward.js';
 import { conv2d } from './conv2d.js';
-import { conv2dBackward } from './conv2d_backward.js';
-import { gradNorm } from './grad_norm.js';
 import { groupNorm } from './group_norm.js';
-import { groupNormBackward } from './group_norm_backward.js';
 import { linear } from './linear.js';
-import { linearBackward } from './linear_backward.js';
-import { maskLoss } from './mask_loss.js';
-import { maskLossBackward } from './mask_loss_backward.js';
-import { maskProbs } from './mask_probs.js';
 import { maskRle } from './mask_rle.js';
-import { maskTargets } from './mask_targets.js';
-import { matchBoxes } from './match_boxes.js';
 import { maxPool2d } from './max_pool2d.js';
-import { maxPool2dBackward } from './max_pool2d_backward.js';
 import { nms } from './nms.js';
 import { nonLocalRoi } from './non_local_roi.js';
-import { nonLocalRoiBackward } from './non_local_roi_backward.js';
 import { pasteMasks } from './paste_masks.js';
 import { preprocess } from './preprocess.js';
 import { reshape } from './reshape.js';
 import { roiAlign } from './roi_align.js';
-import { roiAlignBackward } from './roi_align_backward.js';
-import { rpnLoss } from './rpn_loss.js';
-import { rpnLossBackward } from './rpn_loss_backward.js';
 import { rpnProposals } from './rpn_proposals.js';
 import { scale } from './scale.js';
-import { scaleRows } from './scale_rows.js';
-import { scaleRowsBackward } from './scale_rows_backward.js';
-import { sgd } from './sgd.js';
-import { sigmoidCrossEntropy } from './sigmoid_cross_entropy.js';
-import { smoothL1 } from './smooth_l1.js';
-import { softmaxCrossEntropy } from './softmax_cross_entropy.js';
-import { splitChannels } from './split_channels.js';
-import { splitChannelsBackward } from './split_channels_backward.js';
-import { sumPlaces } from './sum_places.js';
-import { sumPlacesBackward } from './sum_places_backward.js';
-import { tapBias } from './tap_bias.js';
-import { tapBiasBackward } from './tap_bias_backward.js';
 import { topk } from './topk.js';
-import { upsampleAdd } from './upsample_add.js';
-import { upsampleAddBackward } from './upsample_add_backward.js';
-
-type Bound<F> = F extends (context: OpContext, ...args: infer A) => infer R ? (...args: A) => R : never;
-
-const ALL = {
-  adamw,
-  add,
-  addBroadcast,
-  addBroadcastBackward,
-  axpby,
-  batchNorm,
-  batchNormBackward,
-  boxClip,
-  boxDecode,
-  boxDetections,
-  boxRescale,
-  concat,
-  conv2d,
-  conv2dBackward,
-  convTranspose2d,
-  convTranspose2dBackward,
-  gradNorm,
-  groupNorm,
-  groupNormBackward,
-  linear,
-  linearBackward,
-  maskLoss,
-  maskLossBackward,
-  maskProbs,
-  maskRle,
-  maskTargets,
-  matchBoxes,
-  maxPool2d,
-  maxPool2dBackward,
-  nms,
-  nonLocalRoi,
-  nonLocalRoiBackward,
-  pasteMasks,
-  preprocess,
-  reshape,
-  roiAlign,
-  roiAlignBackward,
-  rpnLoss,
-  rpnLossBackward,
-  rpnProposals,
-  scale,
-  scaleRows,
-  scaleRowsBackward,
-  sgd,
-  sigmoidCrossEntropy,
-  smoothL1,
-  softmaxCrossEntropy,
-  splitChannels,
-  splitChannelsBackward,
-  sumPlaces,
-  sumPlacesBackward,
-  tapBias,
-  tapBiasBackward,
-  topk,
-  upsampleAdd,
-  upsampleAddBackward,
-};
-
-/** Every op of the package, taken by `context`: recorded, or queued at once. */
-export function opsFor(context: OpContext): { [K in keyof typeof ALL]: Bound<(typeof ALL)[K]> } {
-  const bound = Object.entries(ALL).map(([name, op]) => [
-    name,
-    (...args: unknown[]) => {
-      try {
-        return (op as (context: OpContext, ...args: unknown[]) => unknown)(context, ...args);
-      } catch (cause) {
-        throw isNlrcnnError(cause) ? cause : badArguments(name, args, cause);
-      }
-    },
-  ]);
-  return Object.fromEntries(bound);
-}
-
-/** An op's wrapper only puts its arguments together: where that fails, one was not of its type. */
-function badArguments(name: string, args: readonly unknown[], cause: unknown): NlrcnnError {
-  const received = args.map(describe).join(', ') || 'none';
-  return new NlrcnnError(
-    'ERR_NLRCNN_ARGUMENT',
-    `Expected the arguments of ops.${name} but received ${received} (${String((cause as Error)?.message)})`,
-    { cause },
-  );
-}
 
 /**
- * Every op, run eagerly on the device of its tensors: outputs come back before it has run, `read()` waits.
+ * The ops that inference is made of, run on the device of their tensors: outputs come back before the op has run, `read()` waits.
+ * internal.ts has those of training, too: gradients, losses, optimisers.
  */
-export const ops = opsFor(eager);
+export const ops = bindOps(
+  {
+    add,
+    boxClip,
+    boxDecode,
+    boxDetections,
+    boxRescale,
+    concat,
+    conv2d,
+    convTranspose2d,
+    groupNorm,
+    linear,
+    maskRle,
+    maxPool2d,
+    nms,
+    nonLocalRoi,
+    pasteMasks,
+    preprocess,
+    reshape,
+    roiAlign,
+    rpnProposals,
+    scale,
+    topk,
+  },
+  eager,
+);

@@ -3,7 +3,7 @@ import test from 'ava';
 import { binding } from '../../dist/binding.js';
 import { Recorder, resolveDevice, resolvePrecision } from '../../dist/device.js';
 import type { Segmentation } from '../../dist/model.js';
-import { ops } from '../../dist/ops/index.js';
+import { ops } from '../../dist/ops/internal.js';
 import { linear } from '../../dist/ops/linear.js';
 import { maskRle } from '../../dist/ops/mask_rle.js';
 import { Tensor } from '../../dist/tensor.js';

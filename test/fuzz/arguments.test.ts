@@ -35,6 +35,7 @@ import {
 
 const rle = rleFromBbox([1, 1, 2, 2], [4, 4]);
 const pixels = { data: new Uint8Array(16), width: 4, height: 4, channels: 1 as const };
+const feature = Tensor.from(new Float32Array(1), [1, 1, 1, 1]);
 const detached = new Float32Array(4);
 structuredClone(detached.buffer, { transfer: [detached.buffer] });
 const WRONG: readonly unknown[] = [
@@ -93,7 +94,7 @@ const CALLS: Record<string, (value: never) => unknown> = {
   'DataLoader, data set': (value) => new DataLoader(value, { batchSize: 1 }),
   train: (value) => train(value, { out: 'out' }),
   'ops, a tensor': (value) => ops.add(value, value),
-  'ops.maskProbs, options': (value) => ops.maskProbs(Tensor.from(new Float32Array(1), [1, 1, 1, 1]), value),
+  'ops.roiAlign, options': (value) => ops.roiAlign([feature], feature, value),
   'Recorder.finish': (value) => new Recorder().finish(value),
   'Tensor.from': (value) => Tensor.from(value, [1]),
   'Tensor.from, shape': (value) => Tensor.from(new Float32Array(3), value),

@@ -2,7 +2,7 @@ import { Recorder } from '../../dist/device.js';
 import { splitChannels } from '../../dist/layers/parameters.js';
 import { cellAnchors } from '../../dist/models/anchors.js';
 import { pictureSize } from '../../dist/models/transform.js';
-import { ops as eagerOps, opsFor } from '../../dist/ops/index.js';
+import { ops as eagerOps, opsFor } from '../../dist/ops/internal.js';
 import { Tensor } from '../../dist/tensor.js';
 import type { Place } from './device.js';
 import type { OpCase } from './goldens.js';

@@ -1,6 +1,6 @@
 import { Tape } from '../../dist/autograd/tape.js';
 import { Recorder } from '../../dist/device.js';
-import { opsFor } from '../../dist/ops/index.js';
+import { opsFor } from '../../dist/ops/internal.js';
 import { Tensor } from '../../dist/tensor.js';
 import type { Place } from './device.js';
 import { loadCases, loadGoldens } from './goldens.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { loadModel } from '../../dist/model.js';
 import { attentionRow } from '../../dist/models/attention.js';
-import { ops } from '../../dist/ops/index.js';
+import { ops } from '../../dist/ops/internal.js';
 import type { Tensor } from '../../dist/tensor.js';
 import { loadCases, relativeError } from '../helpers/goldens.js';
 import { attend, place } from '../helpers/run-op.js';

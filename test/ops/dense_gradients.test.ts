@@ -1,7 +1,7 @@
 import test from 'ava';
 import { Tape } from '../../dist/autograd/tape.js';
 import { type Device, eager, type OpContext, Recorder } from '../../dist/device.js';
-import { ops, opsFor } from '../../dist/ops/index.js';
+import { ops, opsFor } from '../../dist/ops/internal.js';
 import { Tensor } from '../../dist/tensor.js';
 import { DEVICES, onDevices } from '../helpers/device.js';
 import { makeInput } from '../helpers/inputs.js';

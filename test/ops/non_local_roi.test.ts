@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { Device } from '../../dist/device.js';
-import { ops } from '../../dist/ops/index.js';
+import { ops } from '../../dist/ops/internal.js';
 import { Tensor } from '../../dist/tensor.js';
 import { DEVICES, onDevices } from '../helpers/device.js';
 import { loadCases, loadGoldens, outputError, relativeError } from '../helpers/goldens.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { ops } from '../../dist/ops/index.js';
+import { ops } from '../../dist/ops/internal.js';
 import { Tensor } from '../../dist/tensor.js';
 import { DEVICES, onDevices } from '../helpers/device.js';
 import { golden, loadCases, loadGoldens, outputError } from '../helpers/goldens.js';

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { binding } from '../../dist/binding.js';
-import { ops } from '../../dist/ops/index.js';
+import { ops } from '../../dist/ops/internal.js';
 import { onDevices } from '../helpers/device.js';
 import { golden, loadCases, loadGoldens } from '../helpers/goldens.js';
 import { place, runCase } from '../helpers/run-op.js';

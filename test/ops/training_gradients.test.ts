@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Tape } from '../../dist/autograd/tape.js';
-import { ops, opsFor } from '../../dist/ops/index.js';
+import { ops, opsFor } from '../../dist/ops/internal.js';
 import { Tensor } from '../../dist/tensor.js';
 import { DEVICES, onDevices } from '../helpers/device.js';
 import { relativeError } from '../helpers/goldens.js';

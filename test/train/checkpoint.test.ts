@@ -141,7 +141,10 @@ test('killed at any moment, the last checkpoint that was announced is there, who
     await once(child, 'close');
     const announced = Number(output.trim().split('\n').at(-1));
     await prepareFolder(folder); // as every run begins
-    t.deepEqual(readdirSync(folder).filter((name) => !/^checkpoint-\d{8}$/.test(name)), []);
+    t.deepEqual(
+      readdirSync(folder).filter((name) => !/^checkpoint-\d{8}$/.test(name)),
+      [],
+    );
     const found = await latestCheckpoint<{ step: number }>(folder);
     const { step, state, tensors } = found!.checkpoint;
     t.deepEqual(found!.passed, []);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import type { Device } from '../../dist/device.js';
-import { ops } from '../../dist/ops/index.js';
+import { ops } from '../../dist/ops/internal.js';
 import { Tensor } from '../../dist/tensor.js';
 import { LossScale } from '../../dist/train/loss-scale.js';
 import { AdamW, type NamedTensor, type Optimizer, SGD } from '../../dist/train/optimizers.js';

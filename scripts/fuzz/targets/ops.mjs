@@ -2,8 +2,8 @@ import { anything, Data, mostly, number } from '../data.mjs';
 import { Broken, ensure } from '../findings.mjs';
 import { load } from '../package.mjs';
 
-const { ops, Tensor } = load('index.js');
-const { opsFor } = load('ops/index.js');
+const { Tensor } = load('index.js');
+const { ops, opsFor } = load('ops/internal.js');
 const { Recorder } = load('device.js');
 const { binding } = load('binding.js');
 
