@@ -11,6 +11,8 @@ export type {
 export { type Batch, DataLoader, type DataLoaderOptions, type DataPosition } from './datasets/loader.js';
 export { type DatasetFormat, type OpenDatasetOptions, openDataset } from './datasets/open.js';
 export type { Device, DeviceOption, Precision } from './device.js';
+export { type AttentionOverlayOptions, drawAttention } from './draw/attention.js';
+export { drawOverlay, type OverlayOptions } from './draw/overlay.js';
 export { type ErrorCode, isNlrcnnError, NlrcnnError } from './errors.js';
 export {
   type CityscapesEvaluation,
@@ -36,7 +38,6 @@ export {
   type Pixels,
   type RawImage,
 } from './images/decode.js';
-export { type AttentionOverlayOptions, drawAttention } from './masks/attention-overlay.js';
 export {
   type CocoDataset,
   type CocoDetection,
@@ -46,7 +47,6 @@ export {
   toCocoResults,
 } from './masks/coco-results.js';
 export { labelMapPng, toLabelMap } from './masks/label-map.js';
-export { drawOverlay, type OverlayOptions } from './masks/overlay.js';
 export { type Polygon, toPolygons } from './masks/polygons.js';
 export {
   decodeRle,
@@ -73,12 +73,12 @@ export {
 export type { Cap } from './models/caps.js';
 export type { ModelConfig, NonLocalRoiConfig } from './models/model-config.js';
 export { ops } from './ops/index.js';
+export { parseTrainingConfig, type TrainingConfig } from './runs/config.js';
+export type { RunResult } from './runs/run.js';
+export type { EvaluationRecord } from './runs/run-folder.js';
+export { type TrainOptions, train } from './runs/train.js';
 export { type SystemInfo, systemInfo } from './system-info.js';
 export { Tensor } from './tensor.js';
-export { parseTrainingConfig, type TrainingConfig } from './train/config.js';
-export type { RunResult } from './train/run.js';
-export type { EvaluationRecord } from './train/run-folder.js';
-export { type TrainOptions, train } from './train/train.js';
 export type { StepRecord } from './train/trainer.js';
 export { version } from './version.js';
 export { bundledModels, DEFAULT_MODEL } from './weights/load.js';

@@ -1,8 +1,8 @@
 import { basename, join, parse as parsePath } from 'node:path';
 import type { DeviceOption } from '../device.js';
+import { drawAttention } from '../draw/attention.js';
 import { prepareFolder } from '../files/folders.js';
 import { writeWhole } from '../files/write-whole.js';
-import { drawAttention } from '../masks/attention-overlay.js';
 import { loadModel } from '../model.js';
 import { DEFAULT_MODEL } from '../weights/load.js';
 import { countFlag, listFlag, parse, UsageError } from './args.js';

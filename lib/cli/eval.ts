@@ -1,4 +1,5 @@
 import { abortable } from '../abort.js';
+import { checkAnnotations } from '../datasets/check.js';
 import { nameSome, onlyClass } from '../datasets/classes.js';
 import { type DatasetFormat, openDataset } from '../datasets/open.js';
 import { fitDataset } from '../datasets/relabel.js';
@@ -6,9 +7,8 @@ import { imageOf } from '../datasets/sample-image.js';
 import type { DeviceOption } from '../device.js';
 import { COCO_STATS } from '../evaluate/coco.js';
 import { evaluateCocoFiles } from '../evaluate/coco-files.js';
-import { type EvaluatedPicture, evaluatePictures, METRICS } from '../evaluate/pictures.js';
+import { type EvaluatedPicture, evaluatePictures, METRICS } from '../evaluate/images.js';
 import { loadModel } from '../model.js';
-import { checkAnnotations } from '../train/check-data.js';
 import { listFlag, numberFlag, parse, UsageError } from './args.js';
 import { print } from './print.js';
 import { startProgress } from './progress.js';

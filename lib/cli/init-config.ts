@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import type { DatasetFormat } from '../datasets/open.js';
 import { withoutClasses } from '../datasets/relabel.js';
+import { applyOverride, type DataConfig, parseTrainingConfig } from '../runs/config.js';
+import { findSplits, openSplit } from '../runs/data.js';
+import { suggestConfig, surveyDataset } from '../runs/suggest.js';
 import { formatConfig } from '../schema.js';
-import { applyOverride, type DataConfig, parseTrainingConfig } from '../train/config.js';
-import { findSplits, openSplit } from '../train/data.js';
-import { suggestConfig, surveyDataset } from '../train/suggest.js';
 import { parse, UsageError } from './args.js';
 import { print } from './print.js';
 

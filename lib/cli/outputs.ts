@@ -1,9 +1,9 @@
 import { realpath } from 'node:fs/promises';
 import { basename, join, parse, resolve } from 'node:path';
+import { drawOverlay } from '../draw/overlay.js';
 import { NlrcnnError } from '../errors.js';
 import { writeWhole } from '../files/write-whole.js';
 import { labelMapPng } from '../masks/label-map.js';
-import { drawOverlay } from '../masks/overlay.js';
 import { toPolygons } from '../masks/polygons.js';
 import type { Model, Segmentation } from '../model.js';
 

@@ -1,5 +1,6 @@
 import type { Tape } from '../autograd/tape.js';
 import type { TrainingSample } from '../datasets/augment.js';
+import type { Batch } from '../datasets/loader.js';
 import type { Device } from '../device.js';
 import type { HostParameter } from '../layers/parameters.js';
 import { FeaturePyramid } from '../models/fpn.js';
@@ -17,27 +18,24 @@ import type { Proposals } from '../ops/rpn_proposals.js';
 import { scale } from '../ops/scale.js';
 import { smoothL1 } from '../ops/smooth_l1.js';
 import { softmaxCrossEntropy } from '../ops/softmax_cross_entropy.js';
+import type { NamedTensor } from '../optim/optimizers.js';
+import { type LazyState, readState } from '../optim/state.js';
 import { Tensor } from '../tensor.js';
 import { type RoiSamples, type SamplingOptions, TargetAssigner } from './assigner.js';
 import { encodeBoxes, takeBoxes } from './box-coder.js';
 import { isTrainable, type TrainingSettings } from './settings.js';
-import { type LazyState, readState } from './state.js';
 import { type BatchTargets, batchTargets } from './targets.js';
-import { type TrainableParameter, TrainableParameters } from './trainable-parameters.js';
-
-/** What a step learns from; DataLoader's batches are of this kind. */
-export interface TrainingBatch {
-  samples: readonly TrainingSample[];
-}
+import { TrainableParameters } from './trainable-parameters.js';
+import type { TrainableNetwork } from './trainer.js';
 
 /** float32 [1] each, under torchvision's names; `loss_mask` is absent for Faster R-CNN. */
-export interface Losses {
+export type Losses = {
   loss_classifier: Tensor;
   loss_box_reg: Tensor;
   loss_mask?: Tensor;
   loss_objectness: Tensor;
   loss_rpn_box_reg: Tensor;
-}
+};
 
 /** Of torchvision's smooth L1 losses. */
 const BETA = 1 / 9;
@@ -47,7 +45,7 @@ const ROW_COUNTS = 16;
 const MASK_TARGET = 28;
 
 /** torchvision's MaskRCNN (or FasterRCNN) in training, with the Non-local RoI block where the config has one. */
-export class TrainingNetwork implements Disposable {
+export class TrainingNetwork implements TrainableNetwork<Batch>, Disposable {
   readonly #parameters: TrainableParameters;
   readonly #body: ResNet;
   readonly #fpn: FeaturePyramid;
@@ -82,7 +80,7 @@ export class TrainingNetwork implements Disposable {
   }
 
   /** What an optimiser may change in place; `losses` asks the tape for their gradients. */
-  get trainable(): readonly TrainableParameter[] {
+  get trainable(): readonly NamedTensor[] {
     return this.#parameters.trainable;
   }
 
@@ -103,7 +101,11 @@ export class TrainingNetwork implements Disposable {
    *
    * @throws NlrcnnError ERR_NLRCNN_ARGUMENT for samples that are wrong, and errors of the device.
    */
-  async losses(tape: Tape, { samples }: TrainingBatch, options: SamplingOptions): Promise<Losses> {
+  async losses(
+    tape: Tape,
+    { samples }: { samples: readonly TrainingSample[] },
+    options: SamplingOptions,
+  ): Promise<Losses> {
     const batch = batchTargets(samples, this.config, this.settings.resize);
     // First on the device, so that anchors are sampled while it works on the body.
     const matches = this.#assigner.matchAnchors(tape, batch);

@@ -15,16 +15,9 @@ import {
 import { scaleRows } from '../ops/scale_rows.js';
 import { splitChannels } from '../ops/split_channels.js';
 import { sumPlaces } from '../ops/sum_places.js';
+import type { NamedTensor } from '../optim/optimizers.js';
+import { type LazyState, lazily } from '../optim/state.js';
 import { Tensor } from '../tensor.js';
-import { type LazyState, lazily } from './state.js';
-
-/** What an optimiser changes in place. */
-export interface TrainableParameter {
-  /** PyTorch's. */
-  name: string;
-  /** float32, on the network's device. */
-  tensor: Tensor;
-}
 
 interface Entry {
   shape: readonly number[];
@@ -51,7 +44,7 @@ export class TrainableParameters implements ParameterSource, Disposable {
   readonly #entries = new Map<string, Entry>();
   /** Made from parameters that stay as they are. */
   readonly #constants: Tensor[] = [];
-  readonly trainable: TrainableParameter[] = [];
+  readonly trainable: NamedTensor[] = [];
 
   /** Empties `state` while layers are made. */
   constructor(state: Map<string, HostParameter>, device: Device, options: TrainableOptions) {

@@ -4,11 +4,12 @@ import type { DataPosition } from '../datasets/loader.js';
 import type { Device } from '../device.js';
 import { eager, type OpContext } from '../device.js';
 import { NlrcnnError } from '../errors.js';
-import type { HostParameter } from '../layers/parameters.js';
 import { add } from '../ops/add.js';
+import type { LossScale } from '../optim/loss-scale.js';
+import type { NamedTensor, Optimizer } from '../optim/optimizers.js';
+import type { Schedule } from '../optim/schedules.js';
+import type { LazyState } from '../optim/state.js';
 import { Tensor } from '../tensor.js';
-import type { LossScale } from './loss-scale.js';
-import type { LazyState } from './state.js';
 
 /** What a trainer must know of a batch; DataLoader's batches are of this kind. */
 export interface TrainingBatch {
@@ -21,8 +22,8 @@ export interface TrainingBatch {
 /** Something with weights and a loss, such as TrainingNetwork. */
 export interface TrainableNetwork<B> {
   readonly device: Device;
-  /** What the optimiser changes, by name. */
-  readonly trainable: readonly { readonly name: string; readonly tensor: Tensor }[];
+  /** What the optimiser changes. */
+  readonly trainable: readonly NamedTensor[];
   /**
    * Named losses, float32 [1] each, recorded on the tape, which watches `trainable`. What is random follows from `seed` and
    * `step` alone.
@@ -36,28 +37,10 @@ export interface TrainableNetwork<B> {
   readonly lazyState: LazyState;
 }
 
-/** Changes parameters in place by their gradients. */
-export interface Optimizer {
-  /** `gradients` by parameter, which stay the caller's; without one a parameter stays as it is. */
-  step(
-    gradients: ReadonlyMap<Tensor, Tensor>,
-    lr: number,
-  ): Promise<{
-    /** Of all gradients together, before clipping. */
-    norm: number;
-    /** False where a gradient was not finite: then nothing was changed. */
-    applied: boolean;
-  }>;
-  /** What the next step depends on beside parameters and gradients. */
-  readonly lazyState: LazyState;
-  load(state: ReadonlyMap<string, HostParameter>): void;
-}
-
 export interface TrainerOptions<B extends TrainingBatch> {
   network: TrainableNetwork<B>;
-  optimizer: Optimizer;
-  /** Learning rate of a step, counted from 0. */
-  schedule: (step: number) => number;
+  optimizer: Pick<Optimizer, 'step'>;
+  schedule: Schedule;
   /** Batches from a position on, without end. */
   batches: (start: DataPosition) => AsyncIterable<B>;
   steps: number;

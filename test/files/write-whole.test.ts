@@ -232,7 +232,7 @@ test('no other module writes files or to standard output by itself', (t) => {
     'files/folders.ts': /^mkdir$/,
     'files/json-lines.ts': /^(open|appendFile|truncate)$/,
     'cli/print.ts': /^(stdout|writeSync)$/,
-    'train/checkpoint.ts': /^rm$/,
+    'runs/checkpoint.ts': /^rm$/,
   };
   const writing =
     /\b(writeFile|writeFileSync|writeSync|appendFile|appendFileSync|createWriteStream|openSync|mkdir|mkdirSync|mkdtemp|rename|renameSync|rm|rmSync|unlink|truncate|copyFile|cp|toFile|stdout)\b(?=\(|\.write)|\bopen\b(?=\([^()]*, '(?:[wa]|r\+))/g;

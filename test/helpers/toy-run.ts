@@ -2,14 +2,14 @@ import { setTimeout } from 'node:timers/promises';
 import type { DataPosition } from '../../dist/datasets/loader.js';
 import { addBroadcast } from '../../dist/ops/add_broadcast.js';
 import { smoothL1 } from '../../dist/ops/smooth_l1.js';
+import type { LossScale } from '../../dist/optim/loss-scale.js';
+import { lazily } from '../../dist/optim/state.js';
 import { RandomStream } from '../../dist/random.js';
+import { parseTrainingConfig, type TrainingConfig } from '../../dist/runs/config.js';
+import { type RunObserver, type RunParts, type RunResult, runTraining } from '../../dist/runs/run.js';
+import { RunFolder } from '../../dist/runs/run-folder.js';
+import { makeAverage, makeOptimizer, makeSchedule } from '../../dist/runs/setup.js';
 import { Tensor } from '../../dist/tensor.js';
-import { parseTrainingConfig, type TrainingConfig } from '../../dist/train/config.js';
-import type { LossScale } from '../../dist/train/loss-scale.js';
-import { type RunObserver, type RunParts, type RunResult, runTraining } from '../../dist/train/run.js';
-import { RunFolder } from '../../dist/train/run-folder.js';
-import { makeAverage, makeOptimizer, makeSchedule } from '../../dist/train/setup.js';
-import { lazily } from '../../dist/train/state.js';
 import type { TrainableNetwork } from '../../dist/train/trainer.js';
 
 /** Samples of an epoch. */

@@ -4,7 +4,7 @@ import { load } from '../package.mjs';
 
 const { parseConfig } = load('weights/config.js');
 const { expectedShapes } = load('weights/expected.js');
-const { parseTrainingConfig, applyOverride } = load('train/config.js');
+const { parseTrainingConfig, applyOverride } = load('runs/config.js');
 
 const model = parseConfig({ non_local_roi: { heads: ['box', 'mask'] } });
 const training = parseTrainingConfig({ data: { dir: '.', format: 'coco' }, model: { backbone: 'resnet18' } });

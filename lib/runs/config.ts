@@ -4,7 +4,7 @@ import type { DatasetFormat } from '../datasets/open.js';
 import type { Precision } from '../device.js';
 import { NlrcnnError } from '../errors.js';
 import { COCO_STATS } from '../evaluate/coco.js';
-import { METRICS, type Metric } from '../evaluate/pictures.js';
+import { METRICS, type Metric } from '../evaluate/images.js';
 import type { ModelConfig } from '../models/model-config.js';
 import type { Pair } from '../ops/conv2d.js';
 import {
@@ -25,8 +25,8 @@ import {
   strings,
   text,
 } from '../schema.js';
+import { DEFAULT_TRAINING, type TrainingSettings } from '../train/settings.js';
 import { parseConfig } from '../weights/config.js';
-import { DEFAULT_TRAINING, type TrainingSettings } from './settings.js';
 
 /** What may happen to a picture on its way into a batch; see AugmentOptions. */
 export interface AugmentConfig {

@@ -1,7 +1,7 @@
-import { CHART_STYLE, escapeHtml, lineChart } from './chart.js';
+import { CHART_STYLE, escapeHtml, lineChart } from '../draw/chart.js';
+import type { StepRecord } from '../train/trainer.js';
 import type { TrainingConfig } from './config.js';
 import type { EvaluationRecord } from './run-folder.js';
-import type { StepRecord } from './trainer.js';
 
 export interface ReportContent {
   config: TrainingConfig;

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkAnnotations, checkObjects } from '../datasets/check.js';
 import { nameSome, onlyClass } from '../datasets/classes.js';
 import type { Dataset } from '../datasets/dataset.js';
 import { readText } from '../datasets/files.js';
@@ -7,7 +8,6 @@ import { type DatasetFormat, openDataset } from '../datasets/open.js';
 import { type FittedDataset, fitDataset, withoutClasses } from '../datasets/relabel.js';
 import { NlrcnnError } from '../errors.js';
 import type { ModelConfig } from '../models/model-config.js';
-import { checkAnnotations, checkObjects, masksOf } from './check-data.js';
 import type { DataConfig, TrainingConfig } from './config.js';
 
 /**
@@ -83,6 +83,15 @@ export interface RunData {
   val: FittedDataset | undefined;
   /** What the user should know, a line each. */
   notes: string[];
+}
+
+/** Whether a run needs masks of the objects that it learns from or is evaluated on. */
+function masksOf(
+  { model, evaluation }: Pick<TrainingConfig, 'model' | 'evaluation'>,
+  part: 'train' | 'val',
+): 'required' | 'optional' {
+  const scored = part === 'val' && evaluation.metrics.some((metric) => metric !== 'coco');
+  return model.architecture === 'maskrcnn' || scored ? 'required' : 'optional';
 }
 
 /**

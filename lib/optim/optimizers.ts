@@ -8,7 +8,7 @@ import { Tensor } from '../tensor.js';
 import type { LossScale } from './loss-scale.js';
 import { type LazyState, lazily, readState } from './state.js';
 
-/** What an optimiser changes in place: float32, under PyTorch's name. */
+/** What an optimiser changes in place: float32, on the network's device, under PyTorch's name. */
 export interface NamedTensor {
   readonly name: string;
   readonly tensor: Tensor;

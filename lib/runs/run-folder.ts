@@ -7,10 +7,10 @@ import { removeLeftovers } from '../files/temporaries.js';
 import { writeWhole } from '../files/write-whole.js';
 import type { ModelConfig } from '../models/model-config.js';
 import { formatConfig, parseJson } from '../schema.js';
+import type { StepRecord } from '../train/trainer.js';
 import { type StoredTensor, writeSafetensors } from '../weights/write-safetensors.js';
 import { type Checkpoint, latestCheckpoint, removeUnfinished, saveCheckpoint } from './checkpoint.js';
 import { changedKeys, parseTrainingConfig, type TrainingConfig } from './config.js';
-import type { StepRecord } from './trainer.js';
 
 /** What an evaluation found, as evaluations.jsonl has it. */
 export interface EvaluationRecord {

@@ -6,14 +6,14 @@ import { type DeviceOption, eagerIn, resolveDevice, resolvePrecision } from '../
 import type { UnfinishedFolder } from '../files/write-whole.js';
 import { withSharp } from '../images/encode.js';
 import type { HostParameter } from '../layers/parameters.js';
+import { LossScale } from '../optim/loss-scale.js';
+import { adaptState, initialState } from '../train/initialize.js';
+import { TrainingNetwork } from '../train/network.js';
 import { readClassNames, readStateDict } from '../weights/load.js';
 import { type StoredTensor, safetensors } from '../weights/write-safetensors.js';
 import { parseTrainingConfig, type TrainingConfig } from './config.js';
 import { openRunData } from './data.js';
 import { makeEvaluation } from './evaluation.js';
-import { adaptState, initialState } from './initialize.js';
-import { LossScale } from './loss-scale.js';
-import { TrainingNetwork } from './network.js';
 import { type RunObserver, type RunResult, runTraining } from './run.js';
 import { RunFolder } from './run-folder.js';
 import { makeAverage, makeOptimizer, makeSchedule } from './setup.js';
@@ -74,14 +74,7 @@ export async function train(given: TrainingConfig, options: TrainOptions): Promi
     options.start?.(folder.found?.step ?? 0);
     return await runTraining<Batch>(
       {
-        network: {
-          device,
-          trainable: network.trainable,
-          losses: async (tape, batch, sampled) => ({ ...(await network.losses(tape, batch, sampled)) }),
-          get lazyState() {
-            return network.lazyState;
-          },
-        },
+        network,
         optimizer,
         average,
         context: eagerIn(precision),

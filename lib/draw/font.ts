@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 
 /** Aileron (CC0) as a strip of glyphs, so that labels do not depend on the fonts of the machine. */
-const FOLDER = join(__dirname, '..', '..', 'lib', 'images');
+const FOLDER = join(__dirname, '..', '..', 'lib', 'draw');
 
 interface Metrics {
   height: number;

@@ -20,7 +20,7 @@ import {
   listCheckpoints,
   removeUnfinished,
   saveCheckpoint,
-} from '../../dist/train/checkpoint.js';
+} from '../../dist/runs/checkpoint.js';
 
 const fresh = () => mkdtempSync(join(tmpdir(), 'nlrcnn-'));
 const tensor = (...values: number[]) => ({ shape: [values.length], data: Float32Array.from(values) });
@@ -112,7 +112,7 @@ test('what cannot be written is an error that names the place, and leaves no che
 
 /** Saves checkpoint after checkpoint of some megabytes, each of one number, and says when it is there. */
 const WRITER = `
-const { saveCheckpoint } = require('./dist/train/checkpoint.js');
+const { saveCheckpoint } = require('./dist/runs/checkpoint.js');
 const [folder, first] = process.argv.slice(1);
 (async () => {
   for (let step = Number(first); ; step++) {

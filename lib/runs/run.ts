@@ -2,29 +2,22 @@ import { join } from 'node:path';
 import { isNlrcnnError, NlrcnnError } from '../errors.js';
 import { type UnfinishedFolder, writeWholeFolder } from '../files/write-whole.js';
 import type { HostParameter } from '../layers/parameters.js';
-import type { TensorSets } from './checkpoint.js';
-import { trainingReport } from './report.js';
-import type { EvaluationRecord, RunFolder } from './run-folder.js';
-import { type LazyParameter, type LazyState, readState } from './state.js';
+import type { Optimizer } from '../optim/optimizers.js';
+import { type LazyParameter, type LazyState, readState } from '../optim/state.js';
+import type { WeightAverage } from '../optim/weight-average.js';
 import {
   DivergedError,
-  type Optimizer,
   type StepRecord,
   type TrainableNetwork,
   Trainer,
   type TrainerOptions,
   type TrainingBatch,
-} from './trainer.js';
+} from '../train/trainer.js';
+import type { TensorSets } from './checkpoint.js';
+import { trainingReport } from './report.js';
+import type { EvaluationRecord, RunFolder } from './run-folder.js';
 
 type State = Map<string, HostParameter>;
-
-/** A moving average of the weights, which is what is evaluated and kept. */
-export interface WeightAverage {
-  /** After each step. */
-  update(): void;
-  /** By parameter name. */
-  readonly lazyState: LazyState;
-}
 
 /** What an evaluation gives back. */
 export interface Evaluated {
@@ -36,7 +29,8 @@ export interface Evaluated {
 /** What a run is made of. */
 export interface RunParts<B extends TrainingBatch> {
   network: TrainableNetwork<B>;
-  optimizer: Optimizer;
+  optimizer: Pick<Optimizer, 'step' | 'lazyState'>;
+  /** What is evaluated and kept instead of the weights. */
   average?: WeightAverage | undefined;
   schedule: TrainerOptions<B>['schedule'];
   /** See TrainerOptions. */

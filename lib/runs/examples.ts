@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import type { Sample } from '../datasets/dataset.js';
+import { drawOverlay } from '../draw/overlay.js';
 import type { Pixels } from '../images/input.js';
-import { drawOverlay } from '../masks/overlay.js';
 import type { Detection, Segmentation } from '../model.js';
 import type { ModelConfig } from '../models/model-config.js';
 

@@ -1,16 +1,6 @@
-import type { Dataset } from '../datasets/dataset.js';
 import { isNlrcnnError, NlrcnnError } from '../errors.js';
 import { rleArea } from '../masks/rle.js';
-import type { TrainingConfig } from './config.js';
-
-/** Whether a run needs masks of the objects that it learns from or is evaluated on. */
-export function masksOf(
-  { model, evaluation }: Pick<TrainingConfig, 'model' | 'evaluation'>,
-  part: 'train' | 'val',
-): 'required' | 'optional' {
-  const scored = part === 'val' && evaluation.metrics.some((metric) => metric !== 'coco');
-  return model.architecture === 'maskrcnn' || scored ? 'required' : 'optional';
-}
+import type { Dataset } from './dataset.js';
 
 /**
  * What can be told of annotations before the first step: that all can be used, unless `onError` skips those that cannot.
@@ -19,7 +9,7 @@ export function masksOf(
 export function checkAnnotations(
   { contents }: Dataset,
   part: 'train' | 'val',
-  onError: TrainingConfig['on_data_error'],
+  onError: 'fail' | 'skip',
 ): void {
   if (!contents?.broken || onError === 'skip') return;
   const others = contents.broken > 1 ? ` (and ${contents.broken - 1} more such annotations)` : '';

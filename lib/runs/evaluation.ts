@@ -3,7 +3,7 @@ import type { FittedDataset } from '../datasets/relabel.js';
 import { imageOf } from '../datasets/sample-image.js';
 import type { Device } from '../device.js';
 import { type ErrorCode, isNlrcnnError } from '../errors.js';
-import { type EvaluatedPicture, evaluatePictures } from '../evaluate/pictures.js';
+import { type EvaluatedPicture, evaluatePictures } from '../evaluate/images.js';
 import { type HostParameter, Parameters } from '../layers/parameters.js';
 import { Model } from '../model.js';
 import type { TrainingConfig } from './config.js';

@@ -2,11 +2,11 @@ import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { evaluatePictures } from '../../dist/evaluate/pictures.js';
+import { evaluatePictures } from '../../dist/evaluate/images.js';
 import type { Dataset } from '../../dist/index.js';
-import { parseTrainingConfig } from '../../dist/train/config.js';
-import { openRunData } from '../../dist/train/data.js';
-import { RunFolder } from '../../dist/train/run-folder.js';
+import { parseTrainingConfig } from '../../dist/runs/config.js';
+import { openRunData } from '../../dist/runs/data.js';
+import { RunFolder } from '../../dist/runs/run-folder.js';
 import { fixture } from '../helpers/datasets.js';
 import { discs } from '../helpers/small-training.js';
 

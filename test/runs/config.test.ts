@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import test from 'ava';
+import { applyOverride, changedKeys, parseTrainingConfig } from '../../dist/runs/config.js';
 import { formatConfig } from '../../dist/schema.js';
-import { applyOverride, changedKeys, parseTrainingConfig } from '../../dist/train/config.js';
 
 const data = { format: 'labelmaps', dir: 'cells' };
 

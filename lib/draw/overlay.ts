@@ -3,10 +3,10 @@ import { setImmediate } from 'node:timers/promises';
 import { checkFour, checkList, checkMask, checkNumber, checkObject } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import type { ImageInput } from '../images/decode.js';
-import { Font } from '../images/font.js';
+import { checkSize, decodeRle } from '../masks/rle.js';
 import type { Detection, Segmentation } from '../model.js';
 import { blend, type Canvas, type Color, type PaintOptions, paintPicture, toPng } from './canvas.js';
-import { checkSize, decodeRle } from './rle.js';
+import { Font } from './font.js';
 
 export interface OverlayOptions extends PaintOptions {
   /** Only detections of at least this score. */

@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
+import { checkObjects } from '../../dist/datasets/check.js';
 import { type Dataset, parseTrainingConfig, rleFromBbox, train } from '../../dist/index.js';
-import { checkObjects } from '../../dist/train/check-data.js';
-import { changedKeys } from '../../dist/train/config.js';
+import { changedKeys } from '../../dist/runs/config.js';
 import { cocoFolder, corners, type Json, plainCoco } from '../helpers/coco-folder.js';
 import { runCli } from '../helpers/run-node.js';
 

@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { latestCheckpoint } from '../../dist/train/checkpoint.js';
-import { LossScale } from '../../dist/train/loss-scale.js';
-import { readState } from '../../dist/train/state.js';
+import { LossScale } from '../../dist/optim/loss-scale.js';
+import { readState } from '../../dist/optim/state.js';
+import { latestCheckpoint } from '../../dist/runs/checkpoint.js';
 import { DivergedError, type StepRecord, Trainer, type TrainerOptions } from '../../dist/train/trainer.js';
 import { SafetensorsFile } from '../../dist/weights/safetensors.js';
 import { type ToyBatch, ToyNetwork, toyBatches, toyConfig, toyRun } from '../helpers/toy-run.js';
@@ -212,8 +212,6 @@ test('accumulated batches make the step that their mean gradient would make', as
           gradients.push((await all.get(network.trainable[0]!.tensor)!.read()).data as Float32Array);
           return { norm: 1, applied: true };
         },
-        lazyState: new Map(),
-        load: () => {},
       },
       schedule: () => 1,
       batches: (start) => toyBatches(start),
@@ -261,8 +259,6 @@ test('steps that overflow are left out while the loss scale falls; without one, 
       network: new ToyNetwork(new Map()),
       optimizer: {
         step: async () => ({ norm: Number.POSITIVE_INFINITY, applied: left-- <= 0 }),
-        lazyState: new Map(),
-        load: () => {},
       },
       schedule: () => 1,
       batches: (start) => toyBatches(start),

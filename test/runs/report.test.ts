@@ -1,5 +1,5 @@
 import test from 'ava';
-import { trainingReport } from '../../dist/train/report.js';
+import { trainingReport } from '../../dist/runs/report.js';
 import type { StepRecord } from '../../dist/train/trainer.js';
 import { toyConfig } from '../helpers/toy-run.js';
 

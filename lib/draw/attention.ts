@@ -1,11 +1,11 @@
 import { checkFour, checkList, checkNumber, checkObject } from '../arguments.js';
 import { invalidArgument } from '../errors.js';
 import type { ImageInput } from '../images/decode.js';
-import { Font } from '../images/font.js';
+import { checkSize } from '../masks/rle.js';
 import type { Attention, Detection } from '../model.js';
 import { blend, type Canvas, type Color, type PaintOptions, paintPicture, toPng } from './canvas.js';
+import { Font } from './font.js';
 import { captureDetections, drawShape } from './overlay.js';
-import { checkSize } from './rle.js';
 
 export interface AttentionOverlayOptions extends PaintOptions {
   /** So many of the others get a line and their weight in numbers. Default: 8 */

@@ -1,9 +1,9 @@
 import type { HostParameter } from '../layers/parameters.js';
+import type { LossScale } from '../optim/loss-scale.js';
+import { AdamW, type NamedTensor, type Optimizer, SGD } from '../optim/optimizers.js';
+import { cosineSchedule, multiStepSchedule, type Schedule, stepSchedule } from '../optim/schedules.js';
+import { WeightAverage } from '../optim/weight-average.js';
 import type { OptimizerConfig, TrainingConfig } from './config.js';
-import type { LossScale } from './loss-scale.js';
-import { AdamW, type NamedTensor, type Optimizer, SGD } from './optimizers.js';
-import { cosineSchedule, multiStepSchedule, type Schedule, stepSchedule } from './schedules.js';
-import { WeightAverage } from './weight-average.js';
 
 type State = ReadonlyMap<string, HostParameter> | undefined;
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { cosineSchedule, multiStepSchedule, stepSchedule } from '../../dist/train/schedules.js';
+import { cosineSchedule, multiStepSchedule, stepSchedule } from '../../dist/optim/schedules.js';
 
 const file = join(__dirname, '..', '..', 'test', 'goldens', 'schedules.json');
 const goldens = JSON.parse(readFileSync(file, 'utf8')) as Record<string, number[]>;

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { latestCheckpoint } from '../../dist/train/checkpoint.js';
+import { latestCheckpoint } from '../../dist/runs/checkpoint.js';
 import { DivergedError } from '../../dist/train/trainer.js';
 import { runCli, runNode } from '../helpers/run-node.js';
 import { diskTest, smallDisk } from '../helpers/small-disk.js';
