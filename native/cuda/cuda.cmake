@@ -15,14 +15,14 @@ if(NLRCNN_EMULATION)
   target_include_directories(nlrcnn_emulated PRIVATE native ${DNNL_INCLUDE})
   target_compile_definitions(nlrcnn_emulated PRIVATE NLRCNN_CUDA_ARCHITECTURES="90")
   # As nvcc does with -fmad=false: where a comparison decides, a fused multiply-add would decide otherwise.
-  target_compile_options(nlrcnn_emulated PRIVATE -O2 -ffp-contract=off -x c++ ${WARNINGS})
+  target_compile_options(nlrcnn_emulated PRIVATE ${OPTIMIZE_EMULATION} -ffp-contract=off -x c++ ${WARNINGS})
   target_link_libraries(nlrcnn_emulated PRIVATE ${DNNL_LIBRARY} OpenMP::OpenMP_CXX)
   target_link_options(nlrcnn_emulated PRIVATE -Wl,-z,nodelete)
   # Kernels with faults, each of which the emulation must find.
   add_executable(emulation_selftest native/cuda/emulation/selftest/main.cpp
                  native/cuda/emulation/emulator.cpp $<TARGET_OBJECTS:core>)
   target_include_directories(emulation_selftest PRIVATE native)
-  target_compile_options(emulation_selftest PRIVATE -O2 ${WARNINGS})
+  target_compile_options(emulation_selftest PRIVATE ${OPTIMIZE_EMULATION} ${WARNINGS})
   target_link_libraries(emulation_selftest PRIVATE OpenMP::OpenMP_CXX)
   set_target_properties(emulation_selftest PROPERTIES RUNTIME_OUTPUT_DIRECTORY $<TARGET_FILE_DIR:nlrcnn>)
 endif()

@@ -4,7 +4,7 @@ import type { Device, Precision } from '../../dist/device.js';
 // Before anything asks for the addon: CUDA devices of the tests are emulated where no GPU is named.
 const own = process.env.NLRCNN_TEST_DEVICE as Device | undefined;
 if (!own) {
-  process.env.NLRCNN_CUDA_PLUGIN = join(__dirname, '..', '..', 'build', 'Release', 'libnlrcnn_emulated.so');
+  process.env.NLRCNN_CUDA_PLUGIN ??= join(__dirname, '..', '..', 'build', 'Release', 'libnlrcnn_emulated.so');
 }
 
 /** The GPU of NLRCNN_TEST_DEVICE, or its emulation. */
